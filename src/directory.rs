@@ -1,0 +1,34 @@
+//! Where a file goes if nobody said: on a disk, as far as one can be found.
+//!
+//! `TMPDIR` is an answer, even if it names RAM. Without it the system's temporary directory may be RAM under another
+//! name (a tmpfs), where a spool that rolls over frees nothing; then `/var/tmp` is better, which the file system
+//! hierarchy standard wants on a disk.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use crate::sys;
+
+/// The directory in which a spool that was given none makes its file.
+///
+/// `TMPDIR` if that is set and not empty; else the system's temporary directory, unless that is RAM and `/var/tmp` is
+/// on a disk and can be written to. Whether it is RAM is asked once a process; `TMPDIR` is read each time.
+///
+/// ```
+/// println!("spools roll over into {}", spooled::default_directory().display());
+/// ```
+pub fn default_directory() -> PathBuf {
+    match std::env::var_os("TMPDIR") {
+        Some(dir) if !dir.is_empty() => dir.into(),
+        _ => system_directory().clone(),
+    }
+}
+
+fn system_directory() -> &'static PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    DIRECTORY.get_or_init(|| {
+        let usual = sys::temporary_directory();
+        let on_disk = PathBuf::from("/var/tmp");
+        if sys::is_ram(&usual) && !sys::is_ram(&on_disk) && sys::is_writable(&on_disk) { on_disk } else { usual }
+    })
+}

@@ -1,0 +1,73 @@
+//! Frozen content in pieces, each a `Bytes`.
+
+use std::io;
+use std::iter::FusedIterator;
+
+use bytes::Bytes;
+
+use super::view::Shared;
+use crate::error;
+
+/// The pieces of a [`SpooledBytes`](crate::SpooledBytes), from its start: see
+/// [`chunks`](crate::SpooledBytes::chunks). Borrows nothing.
+#[derive(Debug)]
+#[must_use = "an iterator does nothing unless it is used"]
+pub struct Chunks {
+    content: Shared,
+    offset: u64,
+    size: usize,
+}
+
+impl Chunks {
+    pub(super) fn new(content: Shared, size: usize) -> Self {
+        Self { content, offset: 0, size: size.max(1) }
+    }
+
+    fn left(&self) -> u64 {
+        let len = match &self.content {
+            Shared::Memory(bytes) => bytes.len() as u64,
+            Shared::Disk { len, .. } => *len,
+        };
+        len - self.offset
+    }
+
+    fn piece(&self, count: usize) -> io::Result<Bytes> {
+        match &self.content {
+            Shared::Memory(bytes) => {
+                let at = self.offset as usize;
+                Ok(bytes.slice(at..at + count))
+            }
+            Shared::Disk { disk, start, .. } => {
+                let mut piece: Vec<u8> = Vec::new();
+                piece.try_reserve_exact(count).map_err(|_| error::out_of_memory(count))?;
+                match disk.read_behind(&mut piece, count, start + self.offset)? {
+                    all if all == count => Ok(Bytes::from(piece)),
+                    _ => Err(io::ErrorKind::UnexpectedEof.into()),
+                }
+            }
+        }
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = io::Result<Bytes>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let count = self.left().min(self.size as u64) as usize;
+        if count == 0 {
+            return None;
+        }
+        let piece = self.piece(count);
+        if piece.is_ok() {
+            self.offset += count as u64;
+        }
+        Some(piece)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let pieces = usize::try_from(self.left().div_ceil(self.size as u64));
+        (pieces.unwrap_or(usize::MAX), pieces.ok())
+    }
+}
+
+impl FusedIterator for Chunks {}

@@ -1,0 +1,115 @@
+//! What was asked for: plain data, no I/O.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a rolled spool reads through. Both write with positional writes through a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Backing {
+    /// Positional reads through a window. The default: it wins nothing and loses nothing anywhere.
+    #[default]
+    File,
+    /// A read-only mapping of the same file, for small reads at random places and for
+    /// [`as_slice`](crate::SpooledTempFile::as_slice).
+    ///
+    /// An I/O error of the disk under a mapped page is a signal (`SIGBUS`), not an `Err`, as with any mapping.
+    Mmap,
+}
+
+/// What happens when content outgrows the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Overflow {
+    /// Roll over to a file; if that fails, so does the write. The default.
+    #[default]
+    Disk,
+    /// Memory only: the threshold is a hard limit. A write that crosses it takes the prefix that fits; the next is
+    /// [`FileTooLarge`](std::io::ErrorKind::FileTooLarge). `roll`, `into_file` and `persist` still make a file, since
+    /// they ask for one.
+    Fail,
+    /// Roll over if a directory will take a file, else stay in memory up to this many bytes, trying the disk again
+    /// each time the memory has to grow. Past it: [`FileTooLarge`](std::io::ErrorKind::FileTooLarge).
+    DiskOrMemory(usize),
+}
+
+/// How to make a spool, in the manner of [`std::fs::OpenOptions`]. Cheap to clone; the spools it builds share it.
+///
+/// ```
+/// use spooled::{Backing, SpoolOptions};
+///
+/// let mut options = SpoolOptions::new();
+/// options.threshold(1 << 20).max_len(1 << 30).backing(Backing::Mmap);
+/// let upload = options.build();
+/// let another = options.build();
+/// # drop((upload, another));
+/// ```
+#[derive(Debug, Clone)]
+pub struct SpoolOptions {
+    pub(crate) threshold: usize,
+    pub(crate) max_len: u64,
+    pub(crate) overflow: Overflow,
+    pub(crate) backing: Backing,
+    /// `None`: wherever [`default_directory`](crate::directory::default_directory) says.
+    pub(crate) dirs: Option<Arc<[PathBuf]>>,
+}
+
+/// The threshold of a spool that was not told one: 64 KiB, the size of a window.
+pub(crate) const DEFAULT_THRESHOLD: usize = 64 * 1024;
+
+impl SpoolOptions {
+    /// A threshold of 64 KiB, no maximum length, [`Overflow::Disk`], [`Backing::File`], the default directory.
+    #[inline]
+    pub fn new() -> Self {
+        Self {
+            threshold: DEFAULT_THRESHOLD,
+            max_len: u64::MAX,
+            overflow: Overflow::Disk,
+            backing: Backing::File,
+            dirs: None,
+        }
+    }
+
+    /// How many bytes stay in memory. One more rolls over; 0 rolls at the first byte, `usize::MAX` never does by
+    /// itself.
+    pub fn threshold(&mut self, bytes: usize) -> &mut Self {
+        self.threshold = bytes;
+        self
+    }
+
+    /// The directory for the file, in place of all that were named before.
+    pub fn dir(&mut self, dir: impl Into<PathBuf>) -> &mut Self {
+        self.dirs([dir])
+    }
+
+    /// The directories for the file, tried in order: the next where a file cannot be made, or does not take the
+    /// content. If none does, the first one's error is returned. An empty list means the default directory.
+    pub fn dirs(&mut self, dirs: impl IntoIterator<Item = impl Into<PathBuf>>) -> &mut Self {
+        let dirs: Vec<PathBuf> = dirs.into_iter().map(Into::into).collect();
+        self.dirs = if dirs.is_empty() { None } else { Some(dirs.into()) };
+        self
+    }
+
+    /// What a rolled spool reads through.
+    pub fn backing(&mut self, backing: Backing) -> &mut Self {
+        self.backing = backing;
+        self
+    }
+
+    /// The most bytes the content may have, wherever it is. A write that crosses it takes the prefix that fits and
+    /// says so; the next is [`FileTooLarge`](std::io::ErrorKind::FileTooLarge), takes nothing and rolls nothing.
+    pub fn max_len(&mut self, bytes: u64) -> &mut Self {
+        self.max_len = bytes;
+        self
+    }
+
+    /// What happens at the threshold.
+    pub fn overflow(&mut self, overflow: Overflow) -> &mut Self {
+        self.overflow = overflow;
+        self
+    }
+}
+
+impl Default for SpoolOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,483 @@
+//! Where the bytes are: memory or a file, one set of positional calls over both.
+//!
+//! Knows the threshold, the limits and what happens at them. Knows nothing of cursors: every call names its offset.
+
+mod buffer;
+mod disk;
+mod roll;
+mod rolled;
+mod window;
+
+use std::io::{self, IoSlice, Read, Write};
+
+pub(crate) use buffer::Buffer;
+pub(crate) use disk::Disk;
+pub(crate) use window::Window;
+
+use crate::error::{self, Limit, LimitError};
+use crate::options::{Overflow, SpoolOptions};
+use rolled::Rolled;
+
+#[derive(Debug)]
+pub(crate) struct Store {
+    tier: Tier,
+    options: SpoolOptions,
+}
+
+#[derive(Debug)]
+enum Tier {
+    Memory(Buffer),
+    Rolled(Box<Rolled>),
+}
+
+/// A store that was taken apart.
+pub(crate) enum Parts {
+    Memory(Buffer),
+    Disk(Disk),
+}
+
+impl Store {
+    #[inline]
+    pub(crate) fn new(options: SpoolOptions) -> Self {
+        Self { tier: Tier::Memory(Buffer::new()), options }
+    }
+
+    pub(crate) fn with_content(content: Buffer, options: SpoolOptions) -> Self {
+        Self { tier: Tier::Memory(content), options }
+    }
+
+    /// Writes at `offset`, and says how much.
+    #[inline]
+    pub(crate) fn write(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        // The capacity never passes a limit, so what fits into it needs no other question.
+        if let Tier::Memory(memory) = &mut self.tier {
+            if offset == memory.len() as u64 && memory.append(buf) {
+                return Ok(buf.len());
+            }
+        }
+        self.write_slowly(buf, offset)
+    }
+
+    /// Apart from `write`: what is rolled, grows, rolls, or meets a limit.
+    #[inline(never)]
+    fn write_slowly(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        if let Tier::Rolled(rolled) = &mut self.tier {
+            if rolled.append(buf, offset) {
+                return Ok(buf.len());
+            }
+        }
+        let buf = self.allowed(buf, offset)?;
+        self.make_way(offset, buf.len())?;
+        match &mut self.tier {
+            Tier::Rolled(rolled) => rolled.write(buf, offset),
+            Tier::Memory(memory) => {
+                let room = memory.capacity().saturating_sub(offset as usize);
+                let buf = &buf[..buf.len().min(room)];
+                memory.put(buf, offset as usize);
+                Ok(buf.len())
+            }
+        }
+    }
+
+    /// The prefix of `buf` that `max_len` allows at `offset`.
+    fn allowed<'a>(&self, buf: &'a [u8], offset: u64) -> io::Result<&'a [u8]> {
+        let max_len = self.options.max_len;
+        let mut buf = buf;
+        if max_len < LONGEST {
+            match max_len.saturating_sub(offset) {
+                0 => return Err(LimitError::too_large(Limit::MaxLen, max_len)),
+                room => buf = &buf[..buf.len().min(usize::try_from(room).unwrap_or(usize::MAX))],
+            }
+        }
+        match offset.checked_add(buf.len() as u64) {
+            Some(end) if end <= LONGEST => Ok(buf),
+            _ => Err(error::past_every_file()),
+        }
+    }
+
+    /// Sees to it that `count` bytes can be written at `offset`, or at least one: memory grows, or becomes a file.
+    fn make_way(&mut self, offset: u64, count: usize) -> io::Result<()> {
+        let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
+        let end = offset + count as u64;
+        if end <= memory.capacity() as u64 {
+            return Ok(());
+        }
+        let threshold = self.options.threshold;
+        if end <= threshold as u64 {
+            return memory.grow(end as usize, self.options.memory_limit(threshold));
+        }
+        match self.options.overflow {
+            Overflow::Disk => self.roll(),
+            Overflow::Fail => self.make_way_below(threshold, offset, end),
+            Overflow::DiskOrMemory(most) => match self.roll() {
+                Ok(()) => Ok(()),
+                Err(_) => self.make_way_below(most.max(threshold), offset, end),
+            },
+        }
+    }
+
+    /// The same where memory ends at `most`.
+    fn make_way_below(&mut self, most: usize, offset: u64, end: u64) -> io::Result<()> {
+        if offset >= most as u64 {
+            return Err(LimitError::too_large(Limit::Memory, most as u64));
+        }
+        match &mut self.tier {
+            Tier::Memory(memory) if memory.capacity() < most && (memory.capacity() as u64) < end => {
+                memory.grow(end.min(most as u64) as usize, self.options.memory_limit(most))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn write_vectored(&mut self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+        let total = bufs.iter().fold(0usize, |total, buf| total.saturating_add(buf.len()));
+        if let Tier::Memory(memory) = &self.tier {
+            let end = offset.saturating_add(total as u64);
+            if total > 0 && end > memory.capacity() as u64 && end <= self.options.max_len.min(LONGEST) {
+                self.make_way(offset, total)?;
+            }
+        }
+        let mut done = 0;
+        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+            match self.write(buf, offset.saturating_add(done as u64)) {
+                Ok(written) => {
+                    done += written;
+                    if written < buf.len() {
+                        break;
+                    }
+                }
+                // What was taken is told; the error comes again from whoever writes next.
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    /// Moves what is in memory to a file; flushes what is in one.
+    pub(crate) fn roll(&mut self) -> io::Result<()> {
+        match &mut self.tier {
+            Tier::Memory(memory) => {
+                let rolled = roll::roll(memory.as_slice(), &self.options)?;
+                self.tier = Tier::Rolled(Box::new(rolled));
+                Ok(())
+            }
+            Tier::Rolled(rolled) => rolled.flush(),
+        }
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match &mut self.tier {
+            Tier::Memory(_) => Ok(()),
+            Tier::Rolled(rolled) => rolled.flush(),
+        }
+    }
+
+    /// Everything where it will stay, so that [`into_parts`](Self::into_parts) loses nothing.
+    pub(crate) fn settle(&mut self) -> io::Result<()> {
+        match &mut self.tier {
+            Tier::Memory(_) => Ok(()),
+            Tier::Rolled(rolled) => rolled.settle(),
+        }
+    }
+
+    /// As [`settle`](Self::settle), for content that will be looked at by many.
+    pub(crate) fn freezable(&mut self) -> io::Result<()> {
+        match &mut self.tier {
+            Tier::Memory(_) => Ok(()),
+            Tier::Rolled(rolled) => rolled.freezable(),
+        }
+    }
+
+    pub(crate) fn set_len(&mut self, len: u64) -> io::Result<()> {
+        if len > LONGEST {
+            return Err(error::past_every_file());
+        }
+        if len > self.options.max_len {
+            return Err(LimitError::too_large(Limit::MaxLen, self.options.max_len));
+        }
+        if len > self.len() {
+            self.make_way_for_all(len)?;
+        }
+        match &mut self.tier {
+            Tier::Rolled(rolled) => rolled.set_len(len),
+            Tier::Memory(memory) => {
+                // In memory, so it fits in a `usize`.
+                let len = len as usize;
+                if len < memory.len() {
+                    memory.truncate(len)
+                } else {
+                    memory.zero_up_to(len)
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Sees to it that content of `len` bytes has a place, and takes no prefix for an answer.
+    fn make_way_for_all(&mut self, len: u64) -> io::Result<()> {
+        let Tier::Memory(memory) = &self.tier else { return Ok(()) };
+        let most = match self.options.overflow {
+            Overflow::Fail => Some(self.options.threshold),
+            _ => None,
+        };
+        if let Some(most) = most.filter(|most| len > *most as u64) {
+            return Err(LimitError::too_large(Limit::Memory, most as u64));
+        }
+        let from = memory.len() as u64;
+        self.make_way(from, usize::try_from(len - from).unwrap_or(usize::MAX))?;
+        match (&self.tier, self.options.overflow) {
+            (Tier::Memory(memory), Overflow::DiskOrMemory(most)) if (memory.capacity() as u64) < len => {
+                Err(LimitError::too_large(Limit::Memory, most.max(self.options.threshold) as u64))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn len(&self) -> u64 {
+        match &self.tier {
+            Tier::Memory(memory) => memory.len() as u64,
+            Tier::Rolled(rolled) => rolled.len(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_rolled(&self) -> bool {
+        matches!(self.tier, Tier::Rolled(_))
+    }
+
+    /// Fills `buf` from `offset` on, and moves the window if that pays. Short only at the end.
+    #[inline]
+    pub(crate) fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &mut self.tier {
+            Tier::Memory(memory) => Ok(copy(memory.rest(offset), buf)),
+            Tier::Rolled(rolled) => rolled.read(buf, offset),
+        }
+    }
+
+    /// Fills `buf` from `offset` on. Short only at the end.
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        match &self.tier {
+            Tier::Memory(memory) => Ok(copy(memory.rest(offset), buf)),
+            Tier::Rolled(rolled) => rolled.read_at(buf, offset),
+        }
+    }
+
+    /// What lies from `offset` to the end, behind what `buf` holds and has room for.
+    pub(crate) fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
+        match &mut self.tier {
+            Tier::Memory(memory) => {
+                buf.extend_from_slice(memory.rest(offset));
+                Ok(())
+            }
+            Tier::Rolled(rolled) => rolled.read_rest(buf, offset),
+        }
+    }
+
+    /// What can be had at `offset` in one piece: nothing only at or past the end.
+    #[inline]
+    pub(crate) fn fill_at(&mut self, offset: u64) -> io::Result<&[u8]> {
+        match &mut self.tier {
+            Tier::Memory(memory) => Ok(memory.rest(offset)),
+            Tier::Rolled(rolled) => rolled.fill_at(offset),
+        }
+    }
+
+    /// How much [`fill_at`](Self::fill_at) gave at `offset`.
+    #[inline]
+    pub(crate) fn given(&self, offset: u64) -> u64 {
+        match &self.tier {
+            Tier::Memory(memory) => memory.rest(offset).len() as u64,
+            Tier::Rolled(rolled) => rolled.given(offset),
+        }
+    }
+
+    /// All of the content as one slice, where it can be had without copying.
+    pub(crate) fn as_slice(&mut self) -> io::Result<&[u8]> {
+        match &mut self.tier {
+            Tier::Memory(memory) => Ok(memory.as_slice()),
+            Tier::Rolled(rolled) => rolled.as_slice(),
+        }
+    }
+
+    /// Reads `source` to its end, from `position` on, and moves `position` with every byte that is kept.
+    pub(crate) fn copy_from<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
+        loop {
+            match &mut self.tier {
+                Tier::Rolled(rolled) => return rolled.copy_from(source, position),
+                Tier::Memory(memory) => {
+                    let limit = self.options.memory_limit(self.options.threshold.max(memory.capacity()));
+                    let more = match usize::try_from(*position) {
+                        Ok(at) if at < memory.len() => overwrite_from(memory, source, position)?,
+                        Ok(at) if at < limit => append_from(memory, source, position, limit)?,
+                        _ => self.copy_on(source, position)?,
+                    };
+                    if !more {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on where memory ends, if the source does: says whether there may be more.
+    fn copy_on<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<bool> {
+        if *position > self.len() && *position < self.options.max_len && self.options.overflow == Overflow::Disk {
+            // A gap cannot be kept in memory, nor a byte behind it: so the way has to be made before one is asked for.
+            self.allowed(&[0], *position)?;
+            self.roll()?;
+            return Ok(true);
+        }
+        let Some(byte) = probe(source)? else { return Ok(false) };
+        match self.write(&[byte], *position) {
+            Ok(_) => {
+                *position += 1;
+                Ok(true)
+            }
+            Err(error) => {
+                self.keep(byte, position);
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps a byte that was asked for to see whether the source had ended, and which the disk then had no place for.
+    ///
+    /// One byte more than the threshold allows; but not more than a hard limit does.
+    fn keep(&mut self, byte: u8, position: &mut u64) {
+        if let Tier::Memory(memory) = &mut self.tier {
+            let at = memory.len();
+            let soft = self.options.overflow == Overflow::Disk && (at as u64) < self.options.max_len;
+            if soft && at as u64 == *position && memory.grow(at + 1, at + 1).is_ok() {
+                memory.put(&[byte], at);
+                *position += 1;
+            }
+        }
+    }
+
+    /// Writes what lies from `position` to the end into `sink`, and moves `position` with every byte that was taken.
+    pub(crate) fn copy_to<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
+        match &mut self.tier {
+            Tier::Memory(memory) => drain(memory.rest(*position), sink, position),
+            Tier::Rolled(rolled) => rolled.copy_to(sink, position),
+        }
+    }
+
+    /// What there is, whole only after [`settle`](Self::settle).
+    pub(crate) fn into_parts(self) -> Parts {
+        match self.tier {
+            Tier::Memory(memory) => Parts::Memory(memory),
+            Tier::Rolled(rolled) => Parts::Disk(rolled.into_disk()),
+        }
+    }
+
+    /// Bytes in memory, or the file.
+    pub(crate) fn place(&self) -> Place<'_> {
+        match &self.tier {
+            Tier::Memory(memory) => Place::Memory(memory.as_slice()),
+            Tier::Rolled(rolled) => Place::Disk(rolled.disk()),
+        }
+    }
+}
+
+/// Where a store's bytes are.
+pub(crate) enum Place<'a> {
+    Memory(&'a [u8]),
+    Disk(&'a Disk),
+}
+
+impl SpoolOptions {
+    /// How far memory may grow where it may grow to `most`.
+    fn memory_limit(&self, most: usize) -> usize {
+        most.min(usize::try_from(self.max_len).unwrap_or(usize::MAX))
+    }
+}
+
+/// Copies as much as both have.
+#[inline]
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let count = from.len().min(to.len());
+    // Most reads want less than there is; a length known to be the whole of `to` copies faster.
+    to[..count].copy_from_slice(&from[..count]);
+    count
+}
+
+/// Reads straight behind the content in memory, which may grow to `limit`. Says whether there may be more.
+fn append_from<R: Read + ?Sized>(
+    memory: &mut Buffer,
+    source: &mut R,
+    position: &mut u64,
+    limit: usize,
+) -> io::Result<bool> {
+    let at = *position as usize;
+    if memory.capacity() <= at {
+        memory.grow(at.saturating_add(FIRST_READ).min(limit), limit)?;
+    }
+    let room = (memory.capacity().min(limit) - at).min(LARGEST_READ);
+    if at == memory.len() {
+        return memory.fill_from(source, room, |read| *position += read as u64);
+    }
+    // There is a gap, which is one only if something comes behind it.
+    let mut piece = [0; 4096];
+    let room = room.min(piece.len());
+    let read = read_some(source, &mut piece[..room])?;
+    if read > 0 {
+        memory.put(&piece[..read], at);
+        *position += read as u64;
+    }
+    Ok(read > 0)
+}
+
+/// Reads over content in memory: by way of a small buffer, since a source may scribble past what it says it read.
+fn overwrite_from<R: Read + ?Sized>(memory: &mut Buffer, source: &mut R, position: &mut u64) -> io::Result<bool> {
+    let mut piece = [0; 4096];
+    let at = *position as usize;
+    let room = (memory.len() - at).min(piece.len());
+    let read = read_some(source, &mut piece[..room])?;
+    memory.as_mut_slice()[at..at + read].copy_from_slice(&piece[..read]);
+    *position += read as u64;
+    Ok(read > 0)
+}
+
+/// Whether a source has ended, which only reading can tell.
+fn probe<R: Read + ?Sized>(source: &mut R) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    Ok((read_some(source, &mut byte)? > 0).then_some(byte[0]))
+}
+
+fn read_some<R: Read + ?Sized>(source: &mut R, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done.map(|read| read.min(buf.len())),
+        }
+    }
+}
+
+/// Writes all of `piece` into `sink`, and moves `position` with every byte that was taken.
+fn drain<W: Write + ?Sized>(mut piece: &[u8], sink: &mut W, position: &mut u64) -> io::Result<()> {
+    while !piece.is_empty() {
+        match sink.write(piece) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                let written = written.min(piece.len());
+                piece = &piece[written..];
+                *position += written as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The longest that a file may be.
+const LONGEST: u64 = i64::MAX as u64;
+/// The room for the first read of a source of unknown length.
+const FIRST_READ: usize = 8 * 1024;
+/// The most that is asked of a source at once, since it is zeroed before.
+const LARGEST_READ: usize = 256 * 1024;

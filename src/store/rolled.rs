@@ -1,0 +1,380 @@
+//! Content on disk: the file, and the one window over it.
+//!
+//! Invariant: the content is what the file holds, with what is dirty in the window put over it; `len` is the larger of
+//! where the file and where the window ends. Nothing but `flush` and large pieces write to the file, so a disk that
+//! fails leaves every byte readable, and the error comes from the call that had to write, each time until it succeeds.
+
+use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+
+use bytes::{Bytes, BytesMut};
+
+use super::disk::Disk;
+use super::window::{DIRECT, MAPPED_MOST, WINDOW, Window};
+use crate::error::{self, Limit, LimitError};
+use crate::options::Backing;
+use crate::sys;
+
+#[derive(Debug)]
+pub(crate) struct Rolled {
+    disk: Disk,
+    window: Window,
+    len: u64,
+    /// The most bytes the content may have, and who says so.
+    ceiling: u64,
+    whose: Limit,
+}
+
+impl Rolled {
+    pub(super) fn new(disk: Disk, ceiling: u64, whose: Limit) -> Self {
+        let len = disk.len();
+        Self { disk, window: Window::new_at(0), len, ceiling, whose }
+    }
+
+    /// Appends to the window, if it is there and has room: what happens each time, apart from what happens once a window.
+    #[inline]
+    pub(super) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
+        let fits = self.window.append(buf, offset);
+        if fits {
+            self.len = self.len.max(self.window.end());
+        }
+        fits
+    }
+
+    /// `buf` is not empty.
+    pub(super) fn write(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        let room = self.room(offset)?;
+        let buf = &buf[..buf.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
+        let before = self.len;
+        let written = if buf.len() < DIRECT { self.write_through(buf, offset) } else { self.write_past(buf, offset) };
+        if written.is_err() && before < self.len {
+            // A gap was opened, and nothing came behind it.
+            self.set_len(before)?;
+        }
+        written
+    }
+
+    /// Writes by way of the window.
+    fn write_through(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        loop {
+            let at = offset + done as u64;
+            if at <= self.len {
+                done += self.window.put(&buf[done..], at);
+                self.len = self.len.max(offset + done as u64);
+            }
+            if done == buf.len() {
+                return Ok(done);
+            }
+            let more = match self.move_to(offset + done as u64) {
+                Ok(true) => continue,
+                Ok(false) => self.write_past(&buf[done..], offset + done as u64),
+                Err(error) => Err(error),
+            };
+            // Whoever has taken a prefix says so, and leaves the error to the next call.
+            return match more {
+                Err(_) if done > 0 => Ok(done),
+                more => more.map(|more| done + more),
+            };
+        }
+    }
+
+    /// How much may be written at `offset`: something, or it is an error.
+    fn room(&self, offset: u64) -> io::Result<u64> {
+        match self.ceiling.saturating_sub(offset) {
+            0 => Err(self.full()),
+            room => Ok(room),
+        }
+    }
+
+    #[cold]
+    fn full(&self) -> io::Error {
+        LimitError::too_large(self.whose, self.ceiling)
+    }
+
+    /// Moves an empty window to `offset`, for writing; false if there is no memory for one.
+    fn move_to(&mut self, offset: u64) -> io::Result<bool> {
+        self.flush()?;
+        self.reach(offset)?;
+        Ok(self.window.restart(offset, self.ceiling))
+    }
+
+    /// Extends the file up to `offset`, so that one which the file system cannot hold fails at once.
+    fn reach(&mut self, offset: u64) -> io::Result<()> {
+        if offset > self.len {
+            self.disk.extend(offset)?;
+            self.len = offset;
+        }
+        Ok(())
+    }
+
+    /// Writes past the window.
+    fn write_past(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.flush()?;
+        self.reach(offset)?;
+        let mut done = 0;
+        while done < buf.len() {
+            match self.disk.write_at(&buf[done..], offset + done as u64) {
+                Ok(written) => done += written,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let end = offset + done as u64;
+        self.window.forget(offset..end);
+        self.len = self.len.max(end);
+        Ok(done)
+    }
+
+    /// Hands the window to the operating system.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        while let Some((bytes, offset)) = self.window.dirty() {
+            let written = self.disk.write_at(bytes, offset)?;
+            self.window.cleaned(written);
+        }
+        Ok(())
+    }
+
+    /// Everything in the file, and nothing else: for a file that leaves, or is looked at by many.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.disk.settle()
+    }
+
+    /// Settled, and with no hole through which a mapping could be a signal, if it is read through one.
+    pub(super) fn freezable(&mut self) -> io::Result<()> {
+        self.settle()?;
+        if self.disk.backing() == Backing::Mmap && self.disk.file().is_treacherous() {
+            self.disk.map()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_len(&mut self, len: u64) -> io::Result<()> {
+        if len > self.ceiling {
+            return Err(self.full());
+        }
+        if len < self.len {
+            if len < self.disk.len() {
+                self.disk.truncate(len)?;
+            }
+            self.window.cut(len);
+            self.len = len;
+        }
+        self.reach(len)
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        if let Some(held) = self.window.held(offset, buf.len()) {
+            buf.copy_from_slice(held);
+            return Ok(buf.len());
+        }
+        if let Some(mapped) = self.mapped(buf.len(), offset) {
+            buf.copy_from_slice(mapped);
+            return Ok(buf.len());
+        }
+        self.read_slowly(buf, offset)
+    }
+
+    /// `offset..offset + len` as it lies in the mapping, where nothing newer is held and it is not too much.
+    #[inline]
+    fn mapped(&self, len: usize, offset: u64) -> Option<&[u8]> {
+        let map = self.disk.mapped()?;
+        let at = usize::try_from(offset).ok()?;
+        let end = at.checked_add(len)?;
+        if len < MAPPED_MOST && (end as u64) <= self.window.clean_up_to() { map.get(at..end) } else { None }
+    }
+
+    #[inline(never)]
+    fn read_slowly(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.within(buf.len(), offset);
+        if count == 0 {
+            return Ok(0);
+        }
+        if self.window.is_dirty() && self.disk.mapped_now().is_none() && self.window.moves_for(offset, count) {
+            self.flush_if_possible();
+        }
+        self.window.read(&self.disk, &mut buf[..count], offset)?;
+        Ok(count)
+    }
+
+    pub(super) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.within(buf.len(), offset);
+        if count > 0 {
+            self.window.read_past(&self.disk, &mut buf[..count], offset)?;
+        }
+        Ok(count)
+    }
+
+    /// Reads what lies from `offset` to the end behind what `buf` holds, which has room for it.
+    pub(super) fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
+        let before = buf.len();
+        self.disk.read_behind(buf, usize::MAX, offset)?;
+        self.window.patch(&mut buf[before..], offset);
+        buf.extend_from_slice(self.window.rest(offset + (buf.len() - before) as u64));
+        Ok(())
+    }
+
+    fn within(&self, count: usize, offset: u64) -> usize {
+        count.min(usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX))
+    }
+
+    /// So that the window can move. If the disk refuses, reading goes on past the window, and whoever writes next gets
+    /// the error.
+    fn flush_if_possible(&mut self) {
+        let _ = self.flush();
+    }
+
+    pub(super) fn fill_at(&mut self, offset: u64) -> io::Result<&[u8]> {
+        if offset >= self.len {
+            return Ok(&[]);
+        }
+        if self.window.is_dirty() && self.disk.mapped_now().is_none() && self.window.moves_to_fill(offset) {
+            self.flush_if_possible();
+        }
+        self.window.fill_at(&self.disk, offset, self.len)
+    }
+
+    /// How much [`fill_at`](Self::fill_at) gave at `offset`.
+    pub(super) fn given(&self, offset: u64) -> u64 {
+        self.window.given(&self.disk, offset, self.len)
+    }
+
+    /// All of the content through the mapping.
+    pub(super) fn as_slice(&mut self) -> io::Result<&[u8]> {
+        if self.disk.backing() != Backing::Mmap {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a rolled spool of Backing::File has no slice: use Backing::Mmap, or freeze and to_bytes",
+            ));
+        }
+        self.flush()?;
+        self.disk.map()
+    }
+
+    /// Reads `source` to its end, from `position` on, and moves `position` with every byte that is kept.
+    pub(super) fn copy_from<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
+        if sys::is_std_file::<R>() && *position <= self.len {
+            self.copy_from_file(source, position)?;
+        }
+        loop {
+            let room = self.ceiling.saturating_sub(*position);
+            if room == 0 {
+                return match super::probe(source)? {
+                    None => Ok(()),
+                    Some(_) => Err(self.full()),
+                };
+            }
+            let opened = Opened { before: self.len, at: *position, rolled: self };
+            if !opened.rolled.window.can_extend(*position) && !opened.rolled.move_to(*position)? {
+                return Err(error::out_of_memory(WINDOW));
+            }
+            let Rolled { window, len, .. } = &mut *opened.rolled;
+            let more = window.fill_from(source, room, |read| {
+                *position += read;
+                *len = (*len).max(*position);
+            })?;
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lets the kernel copy what it can from a file. Whatever it cannot do is left for the window to do.
+    fn copy_from_file<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
+        self.flush()?;
+        self.window.release();
+        self.disk.file().as_file().seek(SeekFrom::Start(*position))?;
+        let start = *position;
+        loop {
+            let most = self.ceiling.saturating_sub(*position).min(PIECE);
+            if *position > start {
+                self.disk.set_aside_for(*position + most);
+            }
+            // Where the kernel cannot copy between the two, the standard library reads into this writer, which keeps
+            // what the disk did not take.
+            let mut writer = BufWriter::with_capacity(WINDOW, self.disk.file().as_file());
+            let copied = io::copy(&mut source.take(most), &mut writer);
+            let flushed = writer.flush();
+            let (mut file, left) = writer.into_parts();
+            let end = file.stream_position().map_err(|error| self.disk.error(error))?;
+            self.disk.grown_to(end);
+            let left = left.unwrap_or_default();
+            *position = end + left.len() as u64;
+            self.len = self.len.max(*position);
+            if !left.is_empty() {
+                self.window.adopt(BytesMut::from(Bytes::from(left)).into(), end);
+            }
+            flushed.map_err(|error| self.disk.error(error))?;
+            match copied {
+                Ok(PIECE) => {}
+                Ok(_) => return Ok(()),
+                // One error for two files: these kinds are the word of the one that is written.
+                Err(error) if DISK_ENDS.contains(&error.kind()) => return Err(self.disk.error(error)),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Writes what lies from `position` to the end into `sink`, and moves `position` with every byte that was taken.
+    pub(super) fn copy_to<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
+        if sys::is_std_handle::<W>() && self.flush().is_ok() && *position < self.len {
+            return self.copy_to_handle(sink, position);
+        }
+        loop {
+            let piece = self.fill_at(*position)?;
+            if piece.is_empty() {
+                return Ok(());
+            }
+            super::drain(&piece[..piece.len().min(PIECE as usize)], sink, position)?;
+        }
+    }
+
+    /// Lets the kernel copy, if it can, from the file to a handle of the standard library.
+    fn copy_to_handle<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
+        self.window.release();
+        let mut file = self.disk.file().as_file();
+        file.seek(SeekFrom::Start(*position)).map_err(|error| self.disk.error(error))?;
+        // The buffer is used only where the kernel cannot.
+        let mut reader = BufReader::with_capacity(LARGE_PIECE, file.take(self.len - *position));
+        let copied = io::copy(&mut reader, sink);
+        let unused = reader.buffer().len() as u64;
+        *position = file.stream_position().map_err(|error| self.disk.error(error))? - unused;
+        copied.map(drop)
+    }
+
+    pub(super) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
+    pub(super) fn into_disk(self) -> Disk {
+        self.disk
+    }
+}
+
+/// A gap in front of `at` that closes again if nothing comes behind it, whatever the reason.
+struct Opened<'a> {
+    rolled: &'a mut Rolled,
+    before: u64,
+    at: u64,
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if self.before < self.at && self.rolled.len == self.at {
+            let _ = self.rolled.set_len(self.before);
+        }
+    }
+}
+
+/// How much the kernel is asked to copy at a time: what is set aside ahead of it at most.
+const PIECE: u64 = 16 << 20;
+/// The buffer of a copy that the kernel cannot make: a large window.
+const LARGE_PIECE: usize = 256 * 1024;
+const DISK_ENDS: [io::ErrorKind; 3] =
+    [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];

@@ -1,0 +1,390 @@
+//! One range of a rolled file, held in memory: read ahead when clean, written behind when dirty.
+//!
+//! Reading ahead and writing behind share the range, so that a reader meets the newest bytes without asking the disk,
+//! and a record that is read, changed and followed by the next costs no call at all.
+//!
+//! Invariants: `dirty` lies within what is held; what is held and not dirty equals the disk; what is dirty begins within
+//! the file or at its end. A window is never filled over bytes that are still to be written.
+//! Who reads or writes in sequence pays a call for each window; who reads at random pays for what they asked; who moves
+//! large pieces passes it by.
+//! Knows nothing of how the file came to be, nor how the content may grow.
+//! Tried and dropped: a range for each direction; a read after a write then had to look in both.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::ops::Range;
+
+use super::buffer::Buffer;
+use super::disk::Disk;
+
+pub(crate) struct Window {
+    bytes: Buffer,
+    /// Where in the content the window begins.
+    start: u64,
+    /// What of it the disk does not have yet.
+    dirty: Range<usize>,
+    /// How much it may hold as it lies: it ends where a page does, and where the file has to.
+    limit: usize,
+    /// Bytes that went through windows one behind the other.
+    streak: u64,
+    /// Where the last read that passed the window by ended, and where the window ended then: a write in between moves
+    /// it, and whoever writes in between does not read in sequence.
+    run: Run,
+    /// What `fill_buf` points at when the window cannot move.
+    aside: [u8; ASIDE],
+    aside_at: Range<u64>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+struct Run {
+    read_to: u64,
+    window_to: u64,
+}
+
+impl Window {
+    /// A window over content that begins at `start`.
+    pub(crate) fn new_at(start: u64) -> Self {
+        Self {
+            bytes: Buffer::new(),
+            start: 0,
+            dirty: 0..0,
+            limit: 0,
+            streak: 0,
+            // Whoever reads first, and from the start, reads in sequence.
+            run: Run { read_to: start, window_to: ANYWHERE },
+            aside: [0; ASIDE],
+            aside_at: 0..0,
+        }
+    }
+
+    /// Appends behind what is held, if that fits as it lies.
+    #[inline]
+    pub(super) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
+        let at = self.bytes.len();
+        if offset != self.start + at as u64 || buf.len() > self.limit.wrapping_sub(at) {
+            return false;
+        }
+        debug_assert!(at <= self.limit);
+        self.bytes.append(buf);
+        if self.dirty.is_empty() {
+            self.dirty.start = at;
+        }
+        self.dirty.end = self.bytes.len();
+        true
+    }
+
+    /// Takes as many bytes as fit at `offset`: none where the window does not reach.
+    pub(super) fn put(&mut self, buf: &[u8], offset: u64) -> usize {
+        let Some(at) = self.place(offset) else { return 0 };
+        let taken = buf.len().min(self.limit - at);
+        if taken > 0 {
+            self.bytes.put(&buf[..taken], at);
+            self.soil(at..at + taken);
+        }
+        taken
+    }
+
+    /// Where `offset` lies in the window, its end included.
+    fn place(&self, offset: u64) -> Option<usize> {
+        let at = offset.checked_sub(self.start)?;
+        if at <= self.bytes.len() as u64 && self.limit > 0 { Some(at as usize) } else { None }
+    }
+
+    fn soil(&mut self, range: Range<usize>) {
+        self.dirty = if self.dirty.is_empty() {
+            range
+        } else {
+            self.dirty.start.min(range.start)..self.dirty.end.max(range.end)
+        };
+    }
+
+    /// Whether there is room worth a call for more at `offset`, behind what is held.
+    pub(super) fn can_extend(&self, offset: u64) -> bool {
+        offset == self.end() && self.limit.saturating_sub(self.bytes.len()) >= LEAST
+    }
+
+    /// Reads `source` straight into the window, at its end, until the window is full, or the source ends (`false`).
+    pub(super) fn fill_from<R: Read + ?Sized>(
+        &mut self,
+        source: &mut R,
+        most: u64,
+        mut arrived: impl FnMut(u64),
+    ) -> io::Result<bool> {
+        let at = self.bytes.len();
+        let room = (self.limit - at).min(usize::try_from(most).unwrap_or(usize::MAX));
+        let dirty = &mut self.dirty;
+        self.bytes.fill_from(source, room, |read| {
+            if dirty.start == dirty.end {
+                *dirty = at..at;
+            }
+            dirty.end += read;
+            arrived(read as u64);
+        })
+    }
+
+    /// What the disk does not have yet, and where it belongs.
+    pub(super) fn dirty(&self) -> Option<(&[u8], u64)> {
+        if self.dirty.is_empty() {
+            return None;
+        }
+        Some((&self.bytes.as_slice()[self.dirty.clone()], self.start + self.dirty.start as u64))
+    }
+
+    /// The first `written` of the dirty bytes are on the disk now.
+    pub(super) fn cleaned(&mut self, written: usize) {
+        self.dirty.start += written;
+        debug_assert!(self.dirty.start <= self.dirty.end);
+    }
+
+    #[inline]
+    pub(super) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// Up to where the disk has all there is.
+    #[inline]
+    pub(super) fn clean_up_to(&self) -> u64 {
+        if self.is_dirty() { self.start } else { u64::MAX }
+    }
+
+    #[inline]
+    pub(super) fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+
+    /// What is held of `offset..offset + len`, if that is all of it.
+    #[inline]
+    pub(super) fn held(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        let at = offset.wrapping_sub(self.start);
+        let held = self.bytes.as_slice();
+        if at > held.len() as u64 || len > held.len() - at as usize {
+            return None;
+        }
+        Some(&held[at as usize..at as usize + len])
+    }
+
+    /// What is held from `offset` on.
+    #[inline]
+    pub(super) fn rest(&self, offset: u64) -> &[u8] {
+        if offset < self.start { &[] } else { self.bytes.rest(offset - self.start) }
+    }
+
+    /// Moves to `offset` with nothing held, and says whether there is memory for it. What is held must be clean.
+    ///
+    /// `ceiling` is where the content has to end.
+    pub(super) fn restart(&mut self, offset: u64, ceiling: u64) -> bool {
+        debug_assert!(!self.is_dirty());
+        self.streak = if offset == self.end() { self.streak + self.bytes.len() as u64 } else { 0 };
+        self.dirty = 0..0;
+        self.start = offset;
+        self.bytes.clear();
+        let wanted = if self.streak >= LONG { LARGE } else { WINDOW };
+        if self.bytes.capacity() < wanted {
+            // Freed first: never two at once.
+            self.bytes = Buffer::new();
+            let _ = [wanted, WINDOW, SMALL].into_iter().try_for_each(|size| match self.bytes.grow(size, size) {
+                Ok(()) => Err(()),
+                Err(_) => Ok(()),
+            });
+        }
+        let capacity = self.bytes.capacity();
+        let past_a_page = (offset % PAGE) as usize;
+        let aligned = if capacity > PAGE as usize { capacity - past_a_page } else { capacity };
+        self.limit = aligned.min(usize::try_from(ceiling.saturating_sub(offset)).unwrap_or(usize::MAX));
+        self.limit > 0
+    }
+
+    /// Lets go of the memory. What is held must be clean.
+    pub(super) fn release(&mut self) {
+        debug_assert!(!self.is_dirty());
+        self.start = self.end();
+        self.bytes = Buffer::new();
+        self.limit = 0;
+        self.dirty = 0..0;
+    }
+
+    /// Holds `bytes` at `offset`, none of which the disk has.
+    pub(super) fn adopt(&mut self, bytes: Buffer, offset: u64) {
+        debug_assert!(!self.is_dirty());
+        self.start = offset;
+        self.dirty = 0..bytes.len();
+        self.limit = bytes.len();
+        self.bytes = bytes;
+    }
+
+    /// Forgets what lies past `len`.
+    pub(super) fn cut(&mut self, len: u64) {
+        let kept = usize::try_from(len.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.bytes.len());
+        self.bytes.forget_past(kept);
+        self.dirty = self.dirty.start.min(kept)..self.dirty.end.min(kept);
+        self.aside_at = 0..0;
+    }
+
+    /// Forgets what is held, if any of it lies in `range`. It must be clean.
+    pub(super) fn forget(&mut self, range: Range<u64>) {
+        debug_assert!(!self.is_dirty());
+        if range.start < self.end() && self.start < range.end {
+            self.bytes.clear();
+            self.dirty = 0..0;
+        }
+        self.aside_at = 0..0;
+    }
+
+    /// Whether a read of `len` bytes at `offset` will move the window: what is dirty should be written before.
+    pub(super) fn moves_for(&self, offset: u64, len: usize) -> bool {
+        let at = if self.start <= offset && offset < self.end() { self.end() } else { offset };
+        len < DIRECT && self.in_sequence(at) && !self.can_extend(at)
+    }
+
+    /// Whether `fill_buf` at `offset` will.
+    pub(super) fn moves_to_fill(&self, offset: u64) -> bool {
+        self.rest(offset).is_empty() && !self.can_extend(offset)
+    }
+
+    fn in_sequence(&self, offset: u64) -> bool {
+        let behind = offset == self.end() && self.bytes.len() > 0;
+        behind || (offset == self.run.read_to && (self.run.window_to == self.end() || self.run.window_to == ANYWHERE))
+    }
+
+    /// Reads at `offset` into all of `buf`, which lies within the content.
+    pub(crate) fn read(&mut self, disk: &Disk, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        if buf.len() < MAPPED_MOST {
+            if let Some(map) = disk.mapped_now() {
+                copy_from(map, buf, offset);
+                self.patch(buf, offset);
+                return Ok(());
+            }
+        }
+        let mut done = 0;
+        loop {
+            let held = self.rest(offset + done as u64);
+            let count = held.len().min(buf.len() - done);
+            buf[done..done + count].copy_from_slice(&held[..count]);
+            done += count;
+            let at = offset + done as u64;
+            if done == buf.len() {
+                return Ok(());
+            }
+            if buf.len() - done >= DIRECT || !self.in_sequence(at) || !self.fill(disk, at, usize::MAX)? {
+                break;
+            }
+        }
+        let at = offset + done as u64;
+        self.read_past(disk, &mut buf[done..], at)?;
+        self.run = Run { read_to: offset + buf.len() as u64, window_to: self.end() };
+        Ok(())
+    }
+
+    /// Reads at `offset` into all of `buf`, which lies within the content, and moves nothing.
+    pub(crate) fn read_past(&self, disk: &Disk, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        if let Some(held) = self.held(offset, buf.len()) {
+            buf.copy_from_slice(held);
+            return Ok(());
+        }
+        match disk.mapped_now() {
+            Some(map) if buf.len() < MAPPED_MOST => copy_from(map, buf, offset),
+            _ => {
+                let read = disk.read_at(buf, offset)?;
+                let there = offset + read as u64;
+                if read < buf.len() && !(self.start <= there && offset + buf.len() as u64 <= self.end()) {
+                    return Err(disk.error(io::ErrorKind::UnexpectedEof.into()));
+                }
+            }
+        }
+        self.patch(buf, offset);
+        Ok(())
+    }
+
+    /// Puts what is held over what the disk gave.
+    pub(super) fn patch(&self, buf: &mut [u8], offset: u64) {
+        let from = self.start.max(offset);
+        let to = self.end().min(offset + buf.len() as u64);
+        if from < to {
+            let held = &self.bytes.as_slice()[(from - self.start) as usize..(to - self.start) as usize];
+            buf[(from - offset) as usize..(to - offset) as usize].copy_from_slice(held);
+        }
+    }
+
+    /// Reads ahead at `offset`, at most `most` bytes: behind what is held, or anew in its place. Says whether there is
+    /// anything now: not where bytes are still to be written, nor where memory is short.
+    fn fill(&mut self, disk: &Disk, offset: u64, most: usize) -> io::Result<bool> {
+        if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset, u64::MAX)) {
+            return Ok(false);
+        }
+        let room = self.limit - self.bytes.len();
+        let read = disk.read_behind(self.bytes.as_bytes_mut(), room.min(most), offset)?;
+        self.run = Run { read_to: ANYWHERE, window_to: self.end() };
+        Ok(read > 0)
+    }
+
+    /// For `fill_buf`: what there is at `offset`, which lies within the content of `len` bytes.
+    pub(crate) fn fill_at<'a>(&'a mut self, disk: &'a Disk, offset: u64, len: u64) -> io::Result<&'a [u8]> {
+        if self.rest(offset).is_empty() {
+            if disk.mapped_now().is_some() {
+                let map = disk.mapped_now().unwrap_or_default();
+                return Ok(&map[offset as usize..self.up_to_dirty(offset, map.len() as u64) as usize]);
+            }
+            // The first look at a place is a short one: whoever goes on pays for a window, who does not has not.
+            let most = if self.in_sequence(offset) { usize::MAX } else { GLANCE };
+            if !self.fill(disk, offset, most)? {
+                let count = (self.up_to_dirty(offset, len) - offset).min(ASIDE as u64) as usize;
+                let read = disk.read_at(&mut self.aside[..count], offset)?;
+                self.aside_at = offset..offset + read as u64;
+                return Ok(&self.aside[..read]);
+            }
+        }
+        let held = self.rest(offset);
+        Ok(&held[..held.len().min(usize::try_from(len - offset).unwrap_or(usize::MAX))])
+    }
+
+    /// How far content at `offset` reaches before something newer is held of it.
+    fn up_to_dirty(&self, offset: u64, end: u64) -> u64 {
+        if offset < self.start && self.is_dirty() { end.min(self.start) } else { end }
+    }
+
+    /// How much `fill_at` gave at `offset`, of content of `len` bytes.
+    pub(crate) fn given(&self, disk: &Disk, offset: u64, len: u64) -> u64 {
+        let held = self.rest(offset).len() as u64;
+        let aside = if self.aside_at.contains(&offset) { self.aside_at.end - offset } else { 0 };
+        let mapped = disk.mapped().map_or(0, |map| self.up_to_dirty(offset, map.len() as u64).saturating_sub(offset));
+        let given = if held > 0 { held } else { aside.max(mapped) };
+        given.min(len.saturating_sub(offset))
+    }
+}
+
+impl fmt::Debug for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Window")
+            .field("start", &self.start)
+            .field("held", &format_args!("{}/{}", self.bytes.len(), self.bytes.capacity()))
+            .field("dirty", &self.dirty)
+            .finish_non_exhaustive()
+    }
+}
+
+fn copy_from(map: &[u8], buf: &mut [u8], offset: u64) {
+    let from = map.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
+    let count = buf.len().min(map.len() - from);
+    buf[..count].copy_from_slice(&map[from..from + count]);
+}
+
+/// The size of a window.
+pub(super) const WINDOW: usize = 64 * 1024;
+/// Its size in long sequential work: writes 0.60 of the time on xfs and 0.86 on ext4, reads 0.87.
+const LARGE: usize = 256 * 1024;
+/// How long that is.
+const LONG: u64 = 1 << 20;
+/// Its size where there is no memory for more.
+const SMALL: usize = 512;
+/// From here on a transfer passes the window by.
+pub(super) const DIRECT: usize = WINDOW;
+/// From here on a read passes the mapping by: faulting each page in costs more than one call.
+pub(super) const MAPPED_MOST: usize = 256 * 1024;
+/// Less room than this behind what is held is not worth a call.
+const LEAST: usize = 4096;
+/// What `fill_buf` reads where nobody has read on yet.
+const GLANCE: usize = 8192;
+const PAGE: u64 = 4096;
+const ASIDE: usize = 512;
+/// No place in a file.
+const ANYWHERE: u64 = u64::MAX;

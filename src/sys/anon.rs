@@ -1,0 +1,263 @@
+//! A file without a name, of which this is the only handle.
+//!
+//! Invariants: no byte below `len` is taken away, or written, while a shared reference is out, since `write_at`,
+//! `extend` and `truncate` need `&mut`; the descriptor leaves only by value, when all views are gone. Hence a slice of
+//! the mapping that borrows from here can neither fault nor change. (Out of scope, as for every mapping: another
+//! process of the same user that opens the file through `/proc` to cut it short.)
+//! Knows nothing of windows, nor of which bytes are content.
+
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::BytesMut;
+use parking_lot::Mutex;
+
+use super::map::Map;
+use super::system::{self, FileSystem, Handle};
+
+#[derive(Debug)]
+pub(crate) struct AnonFile {
+    handle: Handle,
+    /// A name can still be given to it.
+    linkable: bool,
+    len: u64,
+    /// There may be holes, and on this file system a look at one through a mapping can be a signal.
+    treacherous: AtomicBool,
+    file_system: OnceLock<FileSystem>,
+    map: OnceLock<Map>,
+    /// Held while the mapping is made, so that it is made once.
+    mapping: Mutex<()>,
+}
+
+impl AnonFile {
+    pub(crate) fn create(dir: &Path) -> io::Result<AnonFile> {
+        let (handle, linkable) = system::open_anonymous(dir)?;
+        Ok(AnonFile {
+            handle,
+            linkable,
+            len: 0,
+            treacherous: AtomicBool::new(false),
+            file_system: OnceLock::new(),
+            map: OnceLock::new(),
+            mapping: Mutex::new(()),
+        })
+    }
+
+    /// Writes at `offset`, which is at most `len`. One call, whose count may be short.
+    pub(crate) fn write_at(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        debug_assert!(offset <= self.len);
+        let written = system::write_at(&self.handle, buf, offset)?;
+        if written == 0 && !buf.is_empty() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.grown_to(offset + written as u64);
+        Ok(written)
+    }
+
+    /// Makes the file longer, with a hole.
+    pub(crate) fn extend(&mut self, len: u64) -> io::Result<()> {
+        debug_assert!(len >= self.len);
+        self.set_len(len)?;
+        if self.file_system().holes_can_fault {
+            *self.treacherous.get_mut() = true;
+        }
+        self.grown_to(len);
+        Ok(())
+    }
+
+    /// Cuts the file, and with it all blocks that were set aside behind its end.
+    pub(crate) fn truncate(&mut self, len: u64) -> io::Result<()> {
+        debug_assert!(len <= self.len);
+        if cfg!(windows) {
+            // A mapped file cannot be cut there (error 1224).
+            self.map.take();
+        }
+        self.set_len(len)?;
+        self.len = len;
+        Ok(())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is the sole handle")]
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.as_file().set_len(len)
+    }
+
+    /// Sets blocks aside for `from..from + len` where that makes writing cheaper, and says whether it did.
+    #[doc(alias = "fallocate")]
+    pub(crate) fn set_aside(&mut self, from: u64, len: u64) -> bool {
+        self.file_system().set_aside_pays && system::set_aside(&self.handle, from, len).is_ok()
+    }
+
+    /// The file through which the kernel may copy, at the handle's own cursor. After writing: [`grown_to`](Self::grown_to).
+    pub(crate) fn as_file(&self) -> &File {
+        handle_as_file(&self.handle)
+    }
+
+    /// Bytes were written through [`as_file`](Self::as_file), up to `end`.
+    pub(crate) fn grown_to(&mut self, end: u64) {
+        self.len = self.len.max(end);
+        if self.map.get().is_some_and(|map| (map.len() as u64) < self.len) {
+            self.map.take();
+        }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Fills `buf` from `offset` on; the count is short only at the file's end.
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buf.len() && offset + (done as u64) < self.len {
+            match system::read_at(&self.handle, &mut buf[done..], offset + done as u64)? {
+                0 => break,
+                read => done += read,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Reads behind what `buf` holds, within its capacity, at most `most` bytes; short only at the file's end.
+    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
+        let mut done = 0;
+        while offset + (done as u64) < self.len {
+            let spare = buf.spare();
+            let room = spare.len().min(most - done);
+            let read = system::read_spare(&self.handle, &mut spare[..room], offset + done as u64)?;
+            if read == 0 {
+                break;
+            }
+            // SAFETY: that many bytes of what is spare, from its beginning, were initialised just now.
+            unsafe { buf.filled(read) };
+            done += read;
+        }
+        Ok(done)
+    }
+
+    /// All of the file through the mapping, if there is one and it is safe to look at.
+    #[inline]
+    pub(crate) fn mapped(&self) -> Option<&[u8]> {
+        let map = self.map.get()?;
+        if self.treacherous.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: `grown_to` drops a mapping that is shorter than the file; the file has `len` bytes, and to shorten or
+        // to write it takes `&mut self`.
+        Some(unsafe { map.slice(self.len as usize) })
+    }
+
+    /// All of the file through the mapping, made now if it was not there.
+    ///
+    /// # Errors
+    /// What the system says to mapping; `StorageFull` where holes had to be filled first and there was no space.
+    #[doc(alias = "mmap")]
+    pub(crate) fn map(&self) -> io::Result<&[u8]> {
+        if self.len == 0 {
+            return Ok(&[]);
+        }
+        if self.map.get().is_none() || self.treacherous.load(Ordering::Acquire) {
+            let _once = self.mapping.lock();
+            if self.treacherous.load(Ordering::Acquire) {
+                system::fill_holes(&self.handle, self.len)?;
+                self.treacherous.store(false, Ordering::Release);
+            }
+            if self.map.get().is_none() {
+                let len = isize::try_from(self.len).map_err(|_| {
+                    io::Error::new(io::ErrorKind::Unsupported, "the file is longer than the address space")
+                })?;
+                let _ = self.map.set(Map::new(self.as_file(), len as usize)?);
+            }
+        }
+        Ok(self.mapped().unwrap_or_default())
+    }
+
+    /// Whether a look through a mapping might be a signal, until [`map`](Self::map) has filled the holes.
+    pub(crate) fn is_treacherous(&self) -> bool {
+        self.treacherous.load(Ordering::Acquire)
+    }
+
+    fn file_system(&self) -> FileSystem {
+        *self.file_system.get_or_init(|| system::file_system(&self.handle))
+    }
+
+    /// Mode 0600 exactly: to be called before the file leaves.
+    pub(crate) fn make_private(&self) -> io::Result<()> {
+        system::make_private(self.as_file())
+    }
+
+    /// Gives the file the name `path`, which nobody may have yet. `Unsupported` where the file cannot have one.
+    pub(crate) fn link(&self, path: &Path) -> io::Result<()> {
+        if self.linkable { system::link(&self.handle, path) } else { Err(io::ErrorKind::Unsupported.into()) }
+    }
+
+    /// Whether [`link`](Self::link) can work at all.
+    pub(crate) fn is_linkable(&self) -> bool {
+        self.linkable
+    }
+
+    pub(crate) fn into_file(self) -> File {
+        handle_into_file(self.handle)
+    }
+}
+
+/// Memory that can be read into without initialising it first.
+pub(crate) trait Spare {
+    fn spare(&mut self) -> &mut [MaybeUninit<u8>];
+
+    /// # Safety
+    /// The first `count` bytes of `spare` are initialised.
+    unsafe fn filled(&mut self, count: usize);
+}
+
+impl Spare for Vec<u8> {
+    fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
+        self.spare_capacity_mut()
+    }
+
+    unsafe fn filled(&mut self, count: usize) {
+        // SAFETY: the caller's promise; `spare` begins at the length and ends at the capacity.
+        unsafe { self.set_len(self.len() + count) }
+    }
+}
+
+impl Spare for BytesMut {
+    fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
+        self.spare_capacity_mut()
+    }
+
+    unsafe fn filled(&mut self, count: usize) {
+        // SAFETY: the caller's promise; `spare` begins at the length and ends at the capacity.
+        unsafe { self.set_len(self.len() + count) }
+    }
+}
+
+/// A new file of mode 0600 with a name that nobody can guess, and that name.
+pub(crate) fn create_named(dir: &Path) -> io::Result<(File, PathBuf)> {
+    let (file, path) = system::create_named(dir)?;
+    system::make_private(&file)?;
+    Ok((file, path))
+}
+
+#[cfg(any(unix, windows))]
+fn handle_as_file(handle: &Handle) -> &File {
+    handle
+}
+
+#[cfg(any(unix, windows))]
+fn handle_into_file(handle: Handle) -> File {
+    handle
+}
+
+#[cfg(not(any(unix, windows)))]
+fn handle_as_file(handle: &Handle) -> &File {
+    match *handle {}
+}
+
+#[cfg(not(any(unix, windows)))]
+fn handle_into_file(handle: Handle) -> File {
+    match handle {}
+}

@@ -1,0 +1,29 @@
+//! The one safe vocabulary over what systems do differently: an anonymous file, and questions about where it would go.
+//!
+//! Knows nothing of spools. The only `unsafe` code of the crate is below this module.
+#![allow(unsafe_code, reason = "mappings and system calls; denied everywhere else")]
+
+mod anon;
+mod handle;
+mod map;
+mod pages;
+
+#[cfg_attr(unix, path = "unix.rs")]
+#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(not(any(unix, windows)), path = "other.rs")]
+mod system;
+
+pub(crate) use anon::{AnonFile, Spare, create_named};
+pub(crate) use handle::{is_std_file, is_std_handle};
+pub(crate) use pages::advise_huge;
+pub(crate) use system::{file_size_limit, is_ram, is_writable, rename_without_replacing, temporary_directory};
+
+/// A name that nobody can guess: 128 bits from the system's source of randomness.
+///
+/// Asked of the system each time, so that a fork never repeats one.
+pub(crate) fn random_name() -> std::io::Result<String> {
+    use rand::TryRng;
+    let mut bits = [0; 16];
+    rand::rngs::SysRng.try_fill_bytes(&mut bits).map_err(std::io::Error::other)?;
+    Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(bits)))
+}

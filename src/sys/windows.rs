@@ -1,0 +1,125 @@
+//! Windows: files that the system deletes when they are closed (`FILE_FLAG_DELETE_ON_CLOSE`), shared with nobody.
+//!
+//! Such a file has a name while it is open, and cannot be given another: persisting copies.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE};
+use windows_sys::Win32::Storage::FileSystem::{
+    DELETE, FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, MoveFileExW,
+};
+
+pub(super) type Handle = File;
+
+/// An anonymous file in `dir`, and whether it can still be given a name.
+#[doc(alias = "FILE_FLAG_DELETE_ON_CLOSE")]
+pub(crate) fn open_anonymous(dir: &Path) -> io::Result<(File, bool)> {
+    let mut options = OpenOptions::new();
+    options
+        .create_new(true)
+        .read(true)
+        .write(true)
+        .access_mode(FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE)
+        .share_mode(0)
+        .attributes(FILE_ATTRIBUTE_TEMPORARY)
+        .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+    Ok((create(dir, &options)?.0, false))
+}
+
+/// A new file in `dir` under a name that nobody can guess.
+pub(super) fn create_named(dir: &Path) -> io::Result<(File, PathBuf)> {
+    let mut options = OpenOptions::new();
+    options.create_new(true).read(true).write(true).access_mode(GENERIC_READ | GENERIC_WRITE | DELETE);
+    create(dir, &options)
+}
+
+fn create(dir: &Path, options: &OpenOptions) -> io::Result<(File, PathBuf)> {
+    loop {
+        let path = dir.join(super::random_name()?);
+        match options.open(&path) {
+            Ok(file) => return Ok((file, path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Nothing to do: access is what the directory's own list says.
+pub(super) fn make_private(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// One call, whose count may be short. The cursor of the handle moves, which nobody of ours relies on.
+pub(super) fn read_at(file: &Handle, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.seek_read(buf, offset)
+}
+
+/// One call into memory that is not initialised, from its beginning.
+pub(super) fn read_spare(file: &Handle, spare: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
+    spare.fill(MaybeUninit::new(0));
+    // SAFETY: all of it was initialised just now, and bytes are bytes.
+    let buf = unsafe { std::slice::from_raw_parts_mut(spare.as_mut_ptr().cast(), spare.len()) };
+    read_at(file, buf, offset)
+}
+
+/// One call, whose count may be short.
+pub(super) fn write_at(file: &Handle, buf: &[u8], offset: u64) -> io::Result<usize> {
+    file.seek_write(buf, offset)
+}
+
+pub(super) fn set_aside(_: &Handle, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(super) fn fill_holes(_: &Handle, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
+/// What kind of file system a file is on, as far as it changes what we do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FileSystem {
+    pub(super) set_aside_pays: bool,
+    pub(super) holes_can_fault: bool,
+}
+
+pub(super) fn file_system(_: &Handle) -> FileSystem {
+    FileSystem { set_aside_pays: false, holes_can_fault: false }
+}
+
+pub(crate) fn is_ram(_: &Path) -> bool {
+    false
+}
+
+pub(crate) fn is_writable(_: &Path) -> bool {
+    true
+}
+
+#[expect(clippy::disallowed_methods, reason = "there is no temporary directory in RAM to mistake it for")]
+pub(crate) fn temporary_directory() -> PathBuf {
+    std::env::temp_dir()
+}
+
+pub(crate) fn file_size_limit() -> u64 {
+    u64::MAX
+}
+
+pub(super) fn link(_: &Handle, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Renames `from` to `to`, unless somebody has that name.
+#[doc(alias = "MoveFileExW")]
+pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
+    let wide = |path: &Path| path.as_os_str().encode_wide().chain([0]).collect::<Vec<u16>>();
+    let (from, to) = (wide(from), wide(to));
+    // SAFETY: both are NUL-terminated UTF-16 and live until the call returns.
+    match unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), 0) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
