@@ -1,5 +1,118 @@
-//! One buffer to read, write and seek in, that starts in memory and moves to an anonymous file when it outgrows a
-//! threshold.
+//! One buffer to read, write and seek in, that starts in memory, moves to an anonymous file when it outgrows a threshold,
+//! and never lets the program notice, or lose a byte, or pass a limit.
+//!
+//! # For whom
+//!
+//! - **Who runs a service** buffers bodies of unknown size: most are 2 KiB, some are 2 GiB, a few are hostile. Small ones
+//!   stay in memory, large ones go to disk, and a limit is an error and not an out-of-memory kill.
+//! - **Who writes a parser** has [`Read`](std::io::Read) and needs [`Seek`](std::io::Seek): an archive on a pipe, an image
+//!   from a socket.
+//! - **Who runs a data job** has less memory than data, and a `/tmp` that may be memory under another name.
+//!
+//! # A tour
+//!
+//! Write to a [`SpooledTempFile`] as to a file, and read it back. Up to the threshold it costs what a `Vec` costs; past it,
+//! what a well buffered file costs.
+//!
+//! ```
+//! use spooled::SpooledTempFile;
+//! use std::io::{BufRead, Seek, Write};
+//!
+//! let mut spool = SpooledTempFile::new(64 * 1024);
+//! for number in 0..20_000 {
+//!     writeln!(spool, "line {number}")?;
+//! }
+//! assert!(spool.is_rolled());
+//! assert_eq!(spool.len(), 208_890);
+//!
+//! spool.rewind()?;
+//! let mut line = String::new();
+//! spool.read_line(&mut line)?;
+//! assert_eq!(line, "line 0\n");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! [`SpoolOptions`] says where the file goes, how long the content may get, what happens when it outgrows memory
+//! ([`Overflow`]) and what a file is read through ([`Backing`]).
+//!
+//! ```
+//! use spooled::SpoolOptions;
+//! use std::io::{ErrorKind, Write};
+//!
+//! let mut upload = SpoolOptions::new().threshold(1 << 20).max_len(10).build();
+//! assert_eq!(upload.write(b"0123456789ab")?, 10);
+//! assert_eq!(upload.write(b"ab").unwrap_err().kind(), ErrorKind::FileTooLarge);
+//! assert_eq!(upload.len(), 10);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A stream of any length goes in with [`copy_from`](SpooledTempFile::copy_from) and out with
+//! [`copy_to`](SpooledTempFile::copy_to), with no buffer in between. What is written can be frozen, and read from many
+//! places at once, or handed on as one [`Bytes`](bytes::Bytes) without a copy, wherever it is:
+//!
+//! ```
+//! use spooled::SpooledTempFile;
+//!
+//! let mut spool = SpooledTempFile::new(1024);
+//! spool.copy_from(&mut std::io::Read::take(std::io::repeat(b'.'), 1 << 20))?;
+//! let frozen = spool.freeze()?;
+//! let body: bytes::Bytes = frozen.to_bytes()?;
+//! assert_eq!(body.len(), 1 << 20);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Or it can stay: [`persist`](SpooledTempFile::persist) gives the file that never had a name one, atomically.
+//!
+//! # What is promised
+//!
+//! | | |
+//! |---|---|
+//! | **One content** | Any sequence of calls gives, byte for byte and result for result, what it gives on `std::io::Cursor<Vec<u8>>`; the rollover shows only in `is_rolled` |
+//! | **All or nothing** | A rollover happened or did not. One that failed leaves content, position and length as they were, and may be tried again |
+//! | **Bounded memory** | Never more than the threshold and one window; after the rollover, the window alone |
+//! | **No byte lost** | Each method that consumes a spool and can fail gives it back inside its error |
+//! | **Nothing left behind** | On Linux the file never has a name, so not even `SIGKILL` leaves one; elsewhere see below |
+//! | **Private** | Mode 0600 exactly when a file leaves, whatever the umask; close-on-exec; no link followed |
+//! | **No signal** | A full disk, a limit on the size of a file, a hole in a RAM disk: an error, never `SIGBUS` or `SIGXFSZ` |
+//! | **Exact limits** | Never passed, not even for a moment |
+//! | **Small is free** | Nothing is allocated to make a spool; before the rollover no file is touched |
+//!
+//! # Where it differs from `Cursor`, on purpose
+//!
+//! - An empty write does nothing at all; `Cursor` fills up to its position with zeros.
+//! - [`consume`](std::io::BufRead::consume) stops where [`fill_buf`](std::io::BufRead::fill_buf) did.
+//! - A write whose end passes `i64::MAX` is [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+//! - Memory that cannot be had is [`OutOfMemory`](std::io::ErrorKind::OutOfMemory), not an abort.
+//!
+//! # Errors
+//!
+//! Every error is a [`std::io::Error`] with the fitting kind, a message that names the limit or the path, and inside it a
+//! [`LimitError`] or a [`PathError`] to downcast to. On a disk that fails or fills, what was accepted stays readable: the
+//! error comes from the call that had to write, and again until it succeeds.
+//!
+//! # Systems
+//!
+//! **Linux** and Android: `O_TMPFILE`, a file that never has a name. On a file system that lacks it (NFS, some FUSE and
+//! overlay), and on **macOS, the BSDs** and other Unix: a file of mode 0600 under a name of 128 random bits, unlinked at
+//! once; a process that is killed in the microseconds between leaves an empty file. **Windows**: a file shared with nobody
+//! that the system deletes when it is closed; persisting copies. **Elsewhere** memory works, and a rollover is an error.
+//!
+//! # How it is built
+//!
+//! An arrow may only point down.
+//!
+//! ```text
+//! frozen                                     SpooledBytes: a range of content that no longer changes
+//! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file, with a name
+//! cursor                                     a position over anything that has content: Read, BufRead, Seek, written once
+//! store   roll                               memory to disk, all or nothing, in one place
+//!         rolled                             the file and the window over it
+//!         window                             one range, read ahead or written behind
+//!         disk  buffer                       the file, positional; bytes that grow exactly
+//! directory  options                         where a file goes if nobody said; what was asked for
+//! sys     anon  map  unix  windows  other    the sole handle of an anonymous file; all unsafe code
+//! error                                      typed causes
+//! ```
 
 mod cursor;
 mod directory;
@@ -18,3 +131,7 @@ pub use spooled::{
     IntoFileError, IntoInnerError, PersistError, SpooledData, SpooledTempFile, spooled_tempfile, spooled_tempfile_in,
     tempfile, tempfile_in,
 };
+
+#[doc = include_str!("../README.md")]
+#[cfg(doctest)]
+struct Readme;
