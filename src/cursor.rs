@@ -22,7 +22,7 @@ pub(crate) trait Content {
     fn given(&self, offset: u64) -> u64;
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Cursor<C> {
     pub(crate) content: C,
     pub(crate) position: u64,
@@ -87,7 +87,7 @@ impl<C: Content> Cursor<C> {
             return Ok(0);
         }
         buf.try_reserve_exact(left).map_err(|_| crate::error::out_of_memory(left))?;
-        crate::sys::advise_huge(&mut buf.spare_capacity_mut()[..left]);
+        crate::sys::advise_huge(buf);
         let done = self.content.read_rest(buf, self.position);
         let read = buf.len() - before;
         self.position += read as u64;

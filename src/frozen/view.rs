@@ -8,19 +8,18 @@ use bytes::Bytes;
 use crate::cursor::Content;
 use crate::store::{Disk, Parts, Window};
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct View {
     place: Place,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Place {
     Memory(Bytes),
     // Boxed: a window is some hundred bytes, of which content in memory knows nothing.
     Disk(Box<DiskView>),
 }
 
-#[derive(Debug)]
 struct DiskView {
     disk: Arc<Disk>,
     start: u64,
@@ -29,7 +28,6 @@ struct DiskView {
 }
 
 /// What a view is of, without a place for reading on.
-#[derive(Debug)]
 pub(super) enum Shared {
     Memory(Bytes),
     Disk { disk: Arc<Disk>, start: u64, len: u64 },

@@ -1,5 +1,6 @@
 //! Leaving a spool as what it holds: data in memory, or the file.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor};
 
@@ -10,12 +11,24 @@ use crate::error::gives_back;
 use crate::store::{Parts, Place};
 
 /// What a spool held: see [`SpooledTempFile::into_inner`].
-#[derive(Debug)]
 pub enum SpooledData {
     /// The content, in memory, with the spool's position.
     InMemory(Cursor<BytesMut>),
     /// The anonymous file, at the spool's position.
     OnDisk(File),
+}
+
+impl fmt::Debug for SpooledData {
+    /// Lengths, never content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InMemory(data) => {
+                let lengths = format_args!("{}/{}", data.position(), data.get_ref().len());
+                f.debug_tuple("InMemory").field(&lengths).finish()
+            }
+            Self::OnDisk(file) => f.debug_tuple("OnDisk").field(file).finish(),
+        }
+    }
 }
 
 gives_back! {

@@ -76,6 +76,19 @@ impl SpooledTempFile {
     }
 }
 
+impl SpooledTempFile {
+    #[inline(never)]
+    fn write_on(&mut self, mut buf: &[u8]) -> io::Result<()> {
+        while !buf.is_empty() {
+            match self.write(buf)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => buf = &buf[written..],
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The position moves with what is written. A write that ends past the threshold rolls over first; one that ends past
 /// [`max_len`](crate::SpoolOptions::max_len) takes the prefix that fits. One that fails has taken nothing.
 ///
@@ -95,14 +108,12 @@ impl Write for SpooledTempFile {
     }
 
     #[inline]
-    fn write_all(&mut self, mut buf: &[u8]) -> io::Result<()> {
-        while !buf.is_empty() {
-            match self.write(buf)? {
-                0 => return Err(io::ErrorKind::WriteZero.into()),
-                written => buf = &buf[written..],
-            }
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        if self.cursor.content.append(buf, self.cursor.position) {
+            self.cursor.position += buf.len() as u64;
+            return Ok(());
         }
-        Ok(())
+        self.write_on(buf)
     }
 
     /// Hands the window to the operating system. It is not a sync: see [`File::sync_all`](std::fs::File::sync_all).

@@ -2,16 +2,17 @@
 //!
 //! Invariant: the capacity never passes the limit that a call to `grow` was given, not even while the buffer grows.
 //! `BytesMut` itself can only double, and aborts where memory cannot be had; so growing goes by way of `Vec`, which has
-//! an exact and fallible reserve. No byte is copied at the borders, and the allocator may grow in place.
+//! an exact and fallible reserve (the first few hundred bytes excepted). No byte is copied at the borders, and the allocator may grow in place.
 //! Knows nothing of thresholds, nor of what happens when memory ends.
 
+use std::fmt;
 use std::io::{self, Read};
 
 use bytes::{Bytes, BytesMut};
 
 use crate::{error, sys};
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Buffer {
     bytes: BytesMut,
 }
@@ -56,13 +57,17 @@ impl Buffer {
     #[cold]
     pub(super) fn grow(&mut self, need: usize, limit: usize) -> io::Result<()> {
         let roomy = self.capacity().saturating_mul(2).max(FIRST).min(limit).max(need);
+        if self.capacity() == 0 && roomy <= SMALL {
+            self.bytes = BytesMut::with_capacity(roomy);
+            return Ok(());
+        }
         let mut vec = Vec::from(std::mem::take(&mut self.bytes));
         let len = vec.len();
         let mut grown = vec.try_reserve_exact(roomy - len);
         if grown.is_err() && need < roomy {
             grown = vec.try_reserve_exact(need - len);
         }
-        sys::advise_huge(vec.spare_capacity_mut());
+        sys::advise_huge(&mut vec);
         self.bytes = BytesMut::from(Bytes::from(vec));
         grown.map_err(|_| error::out_of_memory(need))
     }
@@ -155,6 +160,13 @@ impl From<BytesMut> for Buffer {
     }
 }
 
+impl fmt::Debug for Buffer {
+    /// Never the content.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({}/{})", self.len(), self.capacity())
+    }
+}
+
 /// A buffer that is longer than its content for as long as a stranger writes into it.
 struct Filling<'a> {
     bytes: &'a mut BytesMut,
@@ -175,5 +187,7 @@ impl Drop for Filling<'_> {
     }
 }
 
-/// The capacity of a buffer that first grows: small bodies should not have to grow twice.
-const FIRST: usize = 1024;
+/// The capacity of a buffer that first grows: what most bodies need, so that they grow once.
+const FIRST: usize = 2048;
+/// So much is asked for as everybody does: where it cannot be had, neither can an error that says so.
+const SMALL: usize = 4096;

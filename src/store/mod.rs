@@ -46,19 +46,24 @@ impl Store {
         Self { tier: Tier::Memory(content), options }
     }
 
+    /// Writes all of `buf` at `offset`, if that is at the end of what is in memory and takes no growing.
+    ///
+    /// The capacity never passes a limit, so what fits into it needs no other question.
+    #[inline]
+    pub(crate) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
+        match &mut self.tier {
+            Tier::Memory(memory) => offset == memory.len() as u64 && memory.append(buf),
+            Tier::Rolled(_) => false,
+        }
+    }
+
     /// Writes at `offset`, and says how much.
     #[inline]
     pub(crate) fn write(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        // The capacity never passes a limit, so what fits into it needs no other question.
-        if let Tier::Memory(memory) = &mut self.tier {
-            if offset == memory.len() as u64 && memory.append(buf) {
-                return Ok(buf.len());
-            }
-        }
-        self.write_slowly(buf, offset)
+        if self.append(buf, offset) { Ok(buf.len()) } else { self.write_slowly(buf, offset) }
     }
 
-    /// Apart from `write`: what is rolled, grows, rolls, or meets a limit.
+    /// Apart from `append`: what is rolled, grows, rolls, or meets a limit.
     #[inline(never)]
     fn write_slowly(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         if buf.is_empty() {
