@@ -86,11 +86,8 @@ impl SpooledTempFile {
         let target = Target::new(path, existing)?;
         self.ready_to_leave()?;
         if let Place::Disk(disk) = self.cursor.content.place() {
-            match target.link(disk.file()) {
-                Ok(()) => return Ok(Named::Own),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-                // Another file system, or no way to link: the copy says which it is, if it is an error at all.
-                Err(_) => {}
+            if target.link(disk.file())? {
+                return Ok(Named::Own);
             }
         }
         let position = self.cursor.position;
@@ -131,15 +128,21 @@ impl<'a> Target<'a> {
         Ok(Self { path, directory, existing })
     }
 
-    /// Links a file without a name to the path.
-    fn link(&self, file: &AnonFile) -> io::Result<()> {
+    /// Links a file without a name to the path, unless it cannot be linked (`false`): it lies on another file system, say.
+    ///
+    /// Then a copy shows whether that is an error at all.
+    fn link(&self, file: &AnonFile) -> io::Result<bool> {
         match file.link(self.path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.existing == Existing::Replace => {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) if self.existing == Existing::Keep => Err(error),
+            Err(_) => {
                 let beside = self.directory.join(sys::random_name()?);
-                file.link(&beside)?;
-                self.rename(&beside)
+                if file.link(&beside).is_err() {
+                    return Ok(false);
+                }
+                self.rename(&beside).map(|()| true)
             }
-            done => done,
         }
     }
 
@@ -153,10 +156,8 @@ impl<'a> Target<'a> {
         if nameless.is_linkable() {
             nameless.make_private()?;
             content.write_to(nameless.as_file())?;
-            match self.link(&nameless) {
-                Ok(()) => return Ok(nameless.into_file()),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(error),
-                Err(_) => {}
+            if self.link(&nameless)? {
+                return Ok(nameless.into_file());
             }
         }
         drop(nameless);

@@ -51,7 +51,7 @@ impl SpooledTempFile {
 
     /// Writes what lies from the position to the end into `sink`, and moves there. Returns how many bytes that were.
     ///
-    /// Where `sink` is a file, a pipe or a socket of the standard library, the kernel moves what is on disk; else `sink`
+    /// Where `sink` is a [`File`](std::fs::File) or standard output, the kernel copies what is on disk, if it can; else `sink`
     /// is given memory, the mapping, or one window after the other.
     ///
     /// # Errors
@@ -66,9 +66,8 @@ impl SpooledTempFile {
     /// assert_eq!(sink, b"to a stream");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    #[doc(alias = "sendfile")]
     #[doc(alias = "copy_file_range")]
-    #[doc(alias = "splice")]
+    #[doc(alias = "sendfile")]
     pub fn copy_to<W: Write>(&mut self, sink: &mut W) -> io::Result<u64> {
         let start = self.cursor.position;
         self.cursor.content.copy_to(sink, &mut self.cursor.position)?;

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::io::{self, Read};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::{error, sys};
 
@@ -21,6 +21,19 @@ impl Buffer {
     #[inline]
     pub(crate) fn new() -> Self {
         Self { bytes: BytesMut::new() }
+    }
+
+    /// An empty buffer of at least `size` bytes that begins at a multiple of 64.
+    ///
+    /// The allocator's own beginning, 16 bytes into a page, is the one place where some processors copy a page of a file at
+    /// a fifth of their speed (`rep movsb` on AMD Zen 3, whose target lies less than 32 bytes behind its source in the page).
+    pub(super) fn aligned(size: usize) -> io::Result<Self> {
+        let mut buffer = Self::new();
+        buffer.grow(size + ALIGNED - 1, size + ALIGNED - 1)?;
+        let pad = buffer.bytes.as_ptr().align_offset(ALIGNED);
+        buffer.bytes.resize(pad, 0);
+        buffer.bytes.advance(pad);
+        Ok(buffer)
     }
 
     /// Appends, if that takes no growing.
@@ -187,6 +200,7 @@ impl Drop for Filling<'_> {
     }
 }
 
+const ALIGNED: usize = 64;
 /// The capacity of a buffer that first grows: what most bodies need, so that they grow once.
 const FIRST: usize = 2048;
 /// So much is asked for as everybody does: where it cannot be had, neither can an error that says so.

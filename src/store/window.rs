@@ -182,16 +182,21 @@ impl Window {
         if self.bytes.capacity() < wanted {
             // Freed first: never two at once.
             self.bytes = Buffer::new();
-            let _ = [wanted, WINDOW, SMALL].into_iter().try_for_each(|size| match self.bytes.grow(size, size) {
-                Ok(()) => Err(()),
-                Err(_) => Ok(()),
-            });
+            let had = [wanted, WINDOW, SMALL].into_iter().find_map(|size| Buffer::aligned(size).ok());
+            self.bytes = had.unwrap_or_default();
         }
-        let capacity = self.bytes.capacity();
-        let past_a_page = (offset % PAGE) as usize;
-        let aligned = if capacity > PAGE as usize { capacity - past_a_page } else { capacity };
+        // It ends where a page of the file does, so that the next one begins there.
+        let aligned = match self.bytes.capacity() as u64 / PAGE * PAGE {
+            0 => self.bytes.capacity(),
+            pages => (pages - offset % PAGE) as usize,
+        };
         self.limit = aligned.min(usize::try_from(ceiling.saturating_sub(offset)).unwrap_or(usize::MAX));
         self.limit > 0
+    }
+
+    /// Forgets that this may be long sequential work.
+    pub(super) fn stay_small(&mut self) {
+        self.streak = 0;
     }
 
     /// Lets go of the memory. What is held must be clean.

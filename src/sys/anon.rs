@@ -127,6 +127,9 @@ impl AnonFile {
         while offset + (done as u64) < self.len {
             let spare = buf.spare();
             let room = spare.len().min(most - done);
+            if room == 0 {
+                break;
+            }
             let read = system::read_spare(&self.handle, &mut spare[..room], offset + done as u64)?;
             if read == 0 {
                 break;

@@ -1,23 +1,14 @@
-//! Whether a generic reader or writer is one of the standard library's own handles.
+//! Whether a generic reader or writer is a file of the standard library.
 
-/// Whether `T` is a file, pipe, socket or stream of the standard library, whose content the kernel can move itself.
+/// Whether `T` is a file or standard output, to which the kernel can copy from a file by itself.
 ///
-/// `std::io::copy` specialises on these types, which generic code cannot ask about: so this looks at the type's name.
+/// `std::io::copy` specialises on its own types, which generic code cannot ask about: so this looks at the type's name.
 /// A wrong answer costs speed and never a byte, since either path copies the same content. (Tried and dropped: always
-/// calling `std::io::copy`. For any other type it reads ahead into a buffer of its own, and when the other side fails
-/// nobody knows how much of that was taken.)
-pub(crate) fn is_std_handle<T: ?Sized>() -> bool {
-    const HANDLES: [&str; 8] = [
-        "std::net::tcp::TcpStream",
-        "std::os::unix::net::stream::UnixStream",
-        "std::io::pipe::PipeReader",
-        "std::io::pipe::PipeWriter",
-        "std::process::ChildStdin",
-        "std::process::ChildStdout",
-        "std::io::stdio::Stdout",
-        "std::io::stdio::StdoutLock",
-    ];
-    is_std_file::<T>() || HANDLES.contains(&name_of::<T>())
+/// calling `std::io::copy`. To any other type it copies through a buffer of its own, and when the other side fails nobody
+/// knows how much of that was taken. Pipes and sockets are among those: the pages of a file that is still written to
+/// must not lie in a pipe.)
+pub(crate) fn is_std_file_or_stdout<T: ?Sized>() -> bool {
+    is_std_file::<T>() || ["std::io::stdio::Stdout", "std::io::stdio::StdoutLock"].contains(&name_of::<T>())
 }
 
 /// Whether `T` is a [`std::fs::File`] or a reference to one.
@@ -35,21 +26,22 @@ fn name_of<T: ?Sized>() -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_std_file, is_std_handle};
+    use std::fs::File;
+    use std::io::{BufWriter, Stdout, StdoutLock, Write};
+
+    use super::{is_std_file, is_std_file_or_stdout};
 
     #[test]
     fn the_names_of_std_are_as_we_know_them() {
-        assert!(is_std_file::<std::fs::File>());
-        assert!(!is_std_file::<std::net::TcpStream>());
-        assert!(is_std_handle::<&std::fs::File>());
-        assert!(is_std_handle::<&mut &std::fs::File>());
-        assert!(is_std_handle::<std::net::TcpStream>());
-        assert!(is_std_handle::<std::process::ChildStdin>());
-        assert!(is_std_handle::<std::io::StdoutLock<'static>>());
-        #[cfg(unix)]
-        assert!(is_std_handle::<std::os::unix::net::UnixStream>());
-        assert!(!is_std_handle::<Vec<u8>>());
-        assert!(!is_std_handle::<std::io::BufWriter<std::fs::File>>());
-        assert!(!is_std_handle::<dyn std::io::Write>());
+        assert!(is_std_file::<File>());
+        assert!(is_std_file::<&File>());
+        assert!(is_std_file::<&mut &File>());
+        assert!(is_std_file_or_stdout::<File>());
+        assert!(is_std_file_or_stdout::<Stdout>());
+        assert!(is_std_file_or_stdout::<StdoutLock<'static>>());
+        assert!(!is_std_file::<Stdout>());
+        assert!(!is_std_file_or_stdout::<Vec<u8>>());
+        assert!(!is_std_file_or_stdout::<BufWriter<File>>());
+        assert!(!is_std_file_or_stdout::<dyn Write>());
     }
 }

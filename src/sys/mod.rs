@@ -14,7 +14,7 @@ mod pages;
 mod system;
 
 pub(crate) use anon::{AnonFile, Spare, create_named};
-pub(crate) use handle::{is_std_file, is_std_handle};
+pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use pages::advise_huge;
 pub(crate) use system::{file_size_limit, is_ram, is_writable, rename_without_replacing, temporary_directory};
 

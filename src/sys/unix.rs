@@ -61,9 +61,24 @@ pub(super) fn read_at(file: &Handle, buf: &mut [u8], offset: u64) -> io::Result<
 }
 
 /// `pread` into memory that is not initialised, from its beginning.
+///
+/// Where that memory lies less than 32 bytes behind the file's bytes in the page, as all that an allocator maps does, some
+/// processors copy it at a fifth of their speed (`rep movsb` on AMD Zen 3). Large pieces are then read elsewhere in it, and
+/// moved into place while they are in the cache: half of the time.
 pub(super) fn read_spare(file: &Handle, spare: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
-    Ok(retry_on_intr(|| rustix::io::pread(file, &mut *spare, offset).map(|(read, _)| read.len()))?)
+    let behind = spare.as_ptr().addr().wrapping_sub(offset as usize) % 4096;
+    let shift = if (1..32).contains(&behind) && spare.len() >= 2 * MOVED { 64 } else { 0 };
+    let most = if shift > 0 { MOVED } else { spare.len() };
+    let target = &mut spare[shift..shift + most];
+    let read = retry_on_intr(|| rustix::io::pread(file, &mut *target, offset).map(|(read, _)| read.len()))?;
+    if shift > 0 {
+        spare.copy_within(shift..shift + read, 0);
+    }
+    Ok(read)
 }
+
+/// How much is read and moved at a time: what a cache holds.
+const MOVED: usize = 1 << 20;
 
 /// `pwrite`: one call, whose count may be short.
 #[doc(alias = "pwrite")]

@@ -1,0 +1,106 @@
+//! What the crate costs, against what else one could use: ratios, each with the bar it must stay under.
+//!
+//! `[FILTER]... [--dir DIR] [--rounds N] [--save]`: the rows whose name contains one of the words; where files go; how
+//! many rounds; whether to keep the table in `results/`.
+//!
+//! Each row is measured in a process of its own. What was allocated and freed before decides where an allocator puts
+//! the next buffer, and that alone can be a factor of three (see `work::Piece`); so each starts as a program does.
+
+mod copies;
+mod disk;
+mod harness;
+mod lives;
+mod machine;
+mod memory;
+mod peers;
+mod rollover;
+mod work;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use harness::{ABOVE, Outcome};
+
+struct Arguments {
+    filters: Vec<String>,
+    dir: PathBuf,
+    rounds: usize,
+    save: bool,
+    /// The one row that this process is for.
+    row: Option<usize>,
+}
+
+fn main() {
+    let arguments = arguments();
+    let dir = arguments.dir.as_path();
+    let rows = [memory::rows(dir), disk::rows(dir), rollover::rows(dir), copies::rows(dir), lives::rows(dir)];
+    let mut rows = rows.into_iter().flatten();
+    if let Some(row) = arguments.row {
+        print!("{}", rows.nth(row).expect("a row").measure(arguments.rounds));
+        return;
+    }
+    let head = format!("{}\n{}", machine::describe(dir), Outcome::HEAD);
+    println!("{head}");
+    let mut table = head + "\n";
+    let mut above = 0;
+    for (number, row) in rows.enumerate() {
+        if arguments.filters.is_empty() || arguments.filters.iter().any(|word| row.name.contains(word)) {
+            let line = in_a_process(number, &arguments);
+            println!("{line}");
+            writeln!(table, "{line}").expect("a string takes all");
+            above += usize::from(line.ends_with(ABOVE));
+        }
+    }
+    println!("\n{above} above their bar");
+    if arguments.save {
+        save(dir, &table);
+    }
+}
+
+fn in_a_process(row: usize, arguments: &Arguments) -> String {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program)
+        .args(["--row", &row.to_string(), "--rounds", &arguments.rounds.to_string(), "--dir"])
+        .arg(&arguments.dir)
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("run");
+    assert!(output.status.success(), "row {row} failed");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn arguments() -> Arguments {
+    let mut found =
+        Arguments { filters: Vec::new(), dir: spooled::default_directory(), rounds: ROUNDS, save: false, row: None };
+    let mut given = std::env::args().skip(1);
+    while let Some(argument) = given.next() {
+        let mut value = || given.next().unwrap_or_else(|| panic!("{argument} needs a value"));
+        match argument.as_str() {
+            "--dir" => found.dir = value().into(),
+            "--rounds" => found.rounds = value().parse().expect("--rounds needs a number"),
+            "--row" => found.row = Some(value().parse().expect("--row needs a number")),
+            "--save" => found.save = true,
+            // What cargo adds.
+            "--bench" => {}
+            _ => found.filters.push(argument),
+        }
+    }
+    found
+}
+
+fn save(dir: &Path, table: &str) {
+    let name = format!("{}-{}.md", machine::today(), machine::file_system(dir));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("results").join(&name);
+    std::fs::write(&path, format!("{EXPLANATION}\n{table}")).expect("results/ can be written to");
+    println!("kept as results/{name}");
+}
+
+const ROUNDS: usize = 15;
+const EXPLANATION: &str = "\
+# Time against peers
+
+The ratio is ours / peer's, smaller is better: the median over rounds that time both back to back, and its quartiles.
+Times are medians, for one operation of the row's name. Take ratios from here, not times: those move from machine to
+machine and from day to day.
+";

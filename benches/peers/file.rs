@@ -1,0 +1,20 @@
+//! A raw `std::fs::File` without a name.
+
+use std::fs::File;
+use std::io::{Seek, Write};
+use std::path::Path;
+
+use crate::work::KIB;
+
+pub fn new(dir: &Path) -> File {
+    tempfile::tempfile_in(dir).expect("a file")
+}
+
+/// Rewound. The pieces it is written in count: the page cache keeps a large write in large folios, and a small write into
+/// one of those costs ext4 several times as much.
+pub fn filled(dir: &Path, content: &[u8]) -> File {
+    let mut file = new(dir);
+    content.chunks(64 * KIB).for_each(|piece| file.write_all(piece).expect("written"));
+    file.rewind().expect("rewound");
+    file
+}

@@ -1,0 +1,143 @@
+//! Descriptors: none left, none leaked.
+#![cfg(target_os = "linux")]
+
+mod ground;
+
+use std::fs;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+
+use ground::{BACKINGS, KIB, Scratch, assert_empty, assert_holds, assert_same, bytes, child, options};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use spooled::{PathError, tempfile_in};
+
+#[test]
+fn p2_without_a_descriptor_the_rollover_is_refused_and_nothing_is_lost() {
+    const NAME: &str = "p2_without_a_descriptor_the_rollover_is_refused_and_nothing_is_lost";
+    let Some(directory) = child::argument() else {
+        let scratch = Scratch::new();
+        child::run(NAME, scratch.path());
+        return assert_empty(scratch.path());
+    };
+    let directory = Path::new(&directory);
+    for backing in BACKINGS {
+        let content = bytes(100_000, 1);
+        let mut spool = options(directory, 100_000, backing).build();
+        spool.write_all(&content).unwrap();
+        spool.seek(SeekFrom::Start(50_000)).unwrap();
+        // One that has a file already goes on without another.
+        let mut rolled = options(directory, 0, backing).build();
+        rolled.write_all(&content).unwrap();
+
+        let mut named = options(directory, 0, backing).build();
+        named.write_all(b"content").unwrap();
+        let target = directory.join("named");
+
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: before.maximum }).unwrap();
+        for _ in 0..2 {
+            assert_refused(&spool.roll().unwrap_err(), directory);
+            assert_refused(&spool.write(&content).unwrap_err(), directory);
+            assert_refused(&spool.set_len(1 << 20).unwrap_err(), directory);
+            assert_refused(&spool.write_at(b"!", 1 << 20).unwrap_err(), directory);
+            assert!(!spool.is_rolled());
+            assert_eq!(spool.position(), 50_000);
+            assert_holds(&mut spool, &content);
+        }
+        let (error, spool) = spool.into_file().unwrap_err().into_parts();
+        assert_refused(&error, directory);
+        let (error, mut spool) = spool.persist(directory.join("target")).unwrap_err().into_parts();
+        assert_eq!(cause_of(&error).io_error().raw_os_error(), Some(libc::EMFILE), "{error:?}");
+        assert_eq!(spool.position(), 50_000);
+        assert_holds(&mut spool, &content);
+        assert_eq!(tempfile_in(directory).unwrap_err().kind(), io::Error::from_raw_os_error(libc::EMFILE).kind());
+
+        rolled.write_all(&content).unwrap();
+        rolled.roll().unwrap();
+        assert_holds(&mut rolled, &[content.clone(), content.clone()].concat());
+        let frozen = rolled.freeze().unwrap();
+        assert_same(&frozen.slice(100_000..).to_bytes().unwrap(), &content, "frozen");
+
+        // A name is no descriptor.
+        let mut named = named.persist(&target).unwrap();
+        assert_eq!(fs::metadata(&target).unwrap().len(), 7);
+
+        setrlimit(Resource::Nofile, before).unwrap();
+        named.rewind().unwrap();
+        assert_eq!(io::read_to_string(&mut named).unwrap(), "content");
+        fs::remove_file(&target).unwrap();
+        spool.seek(SeekFrom::End(0)).unwrap();
+        assert_eq!(spool.write(&content).unwrap(), content.len());
+        assert!(spool.is_rolled());
+        spool.roll().unwrap();
+        assert_holds(&mut spool, &[content.clone(), content].concat());
+    }
+}
+
+#[test]
+fn p5_a_thousand_lives_leak_no_descriptor_and_no_mapping() {
+    const NAME: &str = "p5_a_thousand_lives_leak_no_descriptor_and_no_mapping";
+    let Some(directory) = child::argument() else {
+        let scratch = Scratch::new();
+        child::run(NAME, scratch.path());
+        return assert_empty(scratch.path());
+    };
+    let directory = Path::new(&directory);
+    let missing = directory.join("missing");
+    live(directory, &missing, 0);
+    let before = (descriptors(), mappings(directory));
+    for round in 0..1000 {
+        live(directory, &missing, round);
+    }
+    assert_eq!((descriptors(), mappings(directory)), before);
+}
+
+fn live(directory: &Path, missing: &Path, round: usize) {
+    let content = [7; 70 * KIB];
+    let made = |directory, backing| {
+        let mut spool = options(directory, 64 * KIB, backing).build();
+        let all = spool.write(&content[..64 * KIB + round % 2]);
+        (spool, all)
+    };
+    let backing = BACKINGS[round / 2 % 2];
+    let (mut spool, _) = made(directory, backing);
+    spool.write_all(b"more").unwrap();
+    match round % 7 {
+        0 => drop(spool),
+        1 => drop(spool.into_file().unwrap()),
+        2 => drop(spool.freeze().unwrap().to_bytes().unwrap()),
+        3 => {
+            let target = directory.join("target");
+            drop(spool.persist(&target).unwrap());
+            fs::remove_file(target).unwrap();
+        }
+        4 => drop(spool.persist(missing.join("target")).unwrap_err()),
+        5 => drop(spool.into_inner().unwrap()),
+        _ => drop(tempfile_in(directory).unwrap()),
+    }
+    let (mut spool, _) = made(missing, backing);
+    assert_eq!(spool.roll().unwrap_err().kind(), io::ErrorKind::NotFound);
+}
+
+fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// How many mappings of files in `directory` there are.
+fn mappings(directory: &Path) -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    maps.lines().filter(|line| line.contains(directory.to_str().unwrap())).count()
+}
+
+#[track_caller]
+fn assert_refused(error: &io::Error, directory: &Path) {
+    assert_eq!(cause_of(error).path(), directory);
+    assert_eq!(cause_of(error).io_error().raw_os_error(), Some(libc::EMFILE), "{error:?}");
+    assert!(error.to_string().contains(directory.to_str().unwrap()), "{error}");
+}
+
+#[track_caller]
+fn cause_of(error: &io::Error) -> &PathError {
+    let cause = error.get_ref().unwrap_or_else(|| panic!("{error:?} names nothing"));
+    cause.downcast_ref().unwrap_or_else(|| panic!("{error:?} names no path"))
+}

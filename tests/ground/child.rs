@@ -1,0 +1,37 @@
+//! A process of its own for whatever belongs to a whole process, or may end it: a test that runs itself again.
+
+use std::env;
+use std::ffi::OsStr;
+use std::process::{Command, Output, Stdio};
+
+/// What the parent asked for, in the process that it started.
+pub(crate) fn argument() -> Option<String> {
+    env::var(KEY).ok()
+}
+
+/// This binary again, for the test `name` alone.
+pub(crate) fn command(name: &str, argument: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([name, "--exact", "--nocapture", "--test-threads=1"]).env(KEY, argument).stdin(Stdio::null());
+    // One heap for all threads: what the allocator asks of the system is then the same everywhere.
+    command.env("MALLOC_ARENA_MAX", "1");
+    command
+}
+
+/// Runs the test `name` in a child that finds `argument`, and fails if that fails or dies.
+#[track_caller]
+pub(crate) fn run(name: &str, argument: impl AsRef<OsStr>) {
+    let argument = argument.as_ref();
+    let output = command(name, argument).output().unwrap();
+    assert_passed(&output, argument);
+}
+
+#[track_caller]
+pub(crate) fn assert_passed(output: &Output, what: &OsStr) {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    let passed = output.status.success() && said.contains("1 passed");
+    assert!(passed, "the child for {what:?} ended with {}\n{said}\n{complained}", output.status);
+}
+
+const KEY: &str = "SPOOLED_CHILD";

@@ -1,0 +1,120 @@
+//! A kernel that refuses, or kills for, certain calls of the current thread and of the threads it starts: seccomp.
+//!
+//! Each function says whether the kernel took the filter.
+
+use std::collections::BTreeMap;
+use std::env::consts::ARCH;
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
+
+/// `O_TMPFILE` fails with `errno`, as it does where the kernel or the file system does not know it.
+#[must_use]
+pub(crate) fn refuse_nameless_files(errno: i32) -> bool {
+    let nameless = rule([all_of(FLAGS, libc::O_TMPFILE)]);
+    install([(libc::SYS_openat, vec![nameless])], SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+}
+
+/// One call fails with `errno`, whatever it is asked.
+#[must_use]
+pub(crate) fn refuse(call: i64, errno: i32) -> bool {
+    install([(call, vec![])], SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+}
+
+/// Copying from file to file fails with `errno`, each way that the kernel knows.
+#[must_use]
+pub(crate) fn refuse_copying(errno: i32) -> bool {
+    let calls = [libc::SYS_copy_file_range, libc::SYS_sendfile, libc::SYS_splice];
+    install(calls.map(|call| (call, vec![])), SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+}
+
+/// Mapping a file fails with `errno`; memory can be had as ever.
+#[must_use]
+pub(crate) fn refuse_mapping_files(errno: i32) -> bool {
+    let not_anonymous = rule([masked(MAPPING, libc::MAP_ANONYMOUS, 0)]);
+    install([(libc::SYS_mmap, vec![not_anonymous])], SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+}
+
+/// Removing a name fails.
+#[must_use]
+pub(crate) fn refuse_unlinking() -> bool {
+    let mut calls = vec![(libc::SYS_unlinkat, vec![])];
+    #[cfg(target_arch = "x86_64")]
+    calls.push((libc::SYS_unlink, vec![]));
+    install(calls, SeccompAction::Allow, SeccompAction::Errno(libc::EACCES as u32))
+}
+
+/// Whoever makes a file carelessly dies: not exclusively, following a symlink, for an `exec` to inherit, for others to
+/// read.
+#[must_use]
+pub(crate) fn kill_for_careless_files() -> bool {
+    let lacks = |what: i32, flag: i32| rule([masked(FLAGS, what | flag, what)]);
+    let mut careless = vec![
+        lacks(libc::O_CREAT, libc::O_EXCL),
+        lacks(libc::O_CREAT, libc::O_NOFOLLOW),
+        lacks(libc::O_CREAT, libc::O_CLOEXEC),
+        lacks(libc::O_TMPFILE, libc::O_CLOEXEC),
+    ];
+    for bit in 0..12 {
+        if 0o600 & (1 << bit) == 0 {
+            careless.push(rule([all_of(FLAGS, libc::O_CREAT), all_of(MODE, 1 << bit)]));
+            careless.push(rule([all_of(FLAGS, libc::O_TMPFILE), all_of(MODE, 1 << bit)]));
+        }
+    }
+    let mut calls = vec![(libc::SYS_openat, careless)];
+    #[cfg(target_arch = "x86_64")]
+    calls.extend([(libc::SYS_open, vec![]), (libc::SYS_creat, vec![])]);
+    install(calls, SeccompAction::Allow, SeccompAction::KillProcess)
+}
+
+/// Whoever calls the system for anything but memory, locks and its own end dies.
+#[must_use]
+pub(crate) fn kill_for_all_but_memory() -> bool {
+    let memory = [
+        libc::SYS_mmap,
+        libc::SYS_munmap,
+        libc::SYS_mremap,
+        libc::SYS_mprotect,
+        libc::SYS_madvise,
+        libc::SYS_brk,
+        libc::SYS_futex,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+        libc::SYS_sigaltstack,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_sched_yield,
+    ];
+    install(memory.map(|call| (call, vec![])), SeccompAction::KillProcess, SeccompAction::Allow)
+}
+
+fn install(
+    calls: impl IntoIterator<Item = (i64, Vec<SeccompRule>)>,
+    otherwise: SeccompAction,
+    then: SeccompAction,
+) -> bool {
+    let Ok(arch) = TargetArch::try_from(ARCH) else { return false };
+    let calls: BTreeMap<_, _> = calls.into_iter().collect();
+    let filter = SeccompFilter::new(calls, otherwise, then, arch).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    seccompiler::apply_filter(&program).is_ok()
+}
+
+fn rule<const N: usize>(conditions: [SeccompCondition; N]) -> SeccompRule {
+    SeccompRule::new(conditions.into()).unwrap()
+}
+
+fn all_of(argument: u8, bits: i32) -> SeccompCondition {
+    masked(argument, bits, bits)
+}
+
+fn masked(argument: u8, mask: i32, value: i32) -> SeccompCondition {
+    let operator = SeccompCmpOp::MaskedEq(mask as u64);
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value as u64).unwrap()
+}
+
+/// The flags of `mmap`.
+const MAPPING: u8 = 3;
+/// The arguments of `openat`.
+const FLAGS: u8 = 2;
+const MODE: u8 = 3;
