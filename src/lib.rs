@@ -106,7 +106,7 @@
 //! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file, with a name
 //! cursor                                     a position over anything that has content: Read, BufRead, Seek, written once
 //! store   roll                               memory to disk, all or nothing, in one place
-//!         rolled                             the file and the window over it
+//!         rolled  copy                       the file and the window over it; streams in and out
 //!         window                             one range, read ahead or written behind
 //!         disk  buffer                       the file, positional; bytes that grow exactly
 //! directory  options                         where a file goes if nobody said; what was asked for

@@ -1,0 +1,149 @@
+//! From a stream into a store, and out of one into a stream, with no buffer in between.
+//!
+//! `position` moves with every byte that is kept, or taken, as it happens: so whatever a stranger's `read` or `write` does
+//! (fail, end early, panic), source, store and sink together are everything, and a later call goes on from there.
+
+use std::io::{self, Read, Write};
+
+use super::buffer::Buffer;
+use super::{Store, Tier};
+use crate::options::Overflow;
+
+impl Store {
+    /// Reads `source` to its end, from `position` on, and moves `position` with every byte that is kept.
+    pub(crate) fn copy_from<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
+        loop {
+            match &mut self.tier {
+                Tier::Rolled(rolled) => return rolled.copy_from(source, position),
+                Tier::Memory(memory) => {
+                    let limit = self.options.memory_limit(self.options.threshold.max(memory.capacity()));
+                    let more = match usize::try_from(*position) {
+                        Ok(at) if at < memory.len() => overwrite_from(memory, source, position)?,
+                        Ok(at) if at < limit => append_from(memory, source, position, limit)?,
+                        _ => self.copy_on(source, position)?,
+                    };
+                    if !more {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Goes on where memory ends, if the source does: says whether there may be more.
+    fn copy_on<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<bool> {
+        if *position > self.len() && *position < self.options.max_len && self.options.overflow == Overflow::Disk {
+            // A gap cannot be kept in memory, nor a byte behind it: so the way has to be made before one is asked for.
+            self.allowed(&[0], *position)?;
+            self.roll()?;
+            return Ok(true);
+        }
+        let Some(byte) = probe(source)? else { return Ok(false) };
+        match self.write(&[byte], *position) {
+            Ok(_) => {
+                *position += 1;
+                Ok(true)
+            }
+            Err(error) => {
+                self.keep(byte, position);
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps a byte that was asked for to see whether the source had ended, and which the disk then had no place for.
+    ///
+    /// One byte more than the threshold allows; but not more than a hard limit does.
+    fn keep(&mut self, byte: u8, position: &mut u64) {
+        if let Tier::Memory(memory) = &mut self.tier {
+            let at = memory.len();
+            let soft = self.options.overflow == Overflow::Disk && (at as u64) < self.options.max_len;
+            if soft && at as u64 == *position && memory.grow(at + 1, at + 1).is_ok() {
+                memory.put(&[byte], at);
+                *position += 1;
+            }
+        }
+    }
+
+    /// Writes what lies from `position` to the end into `sink`, and moves `position` with every byte that was taken.
+    pub(crate) fn copy_to<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
+        match &mut self.tier {
+            Tier::Memory(memory) => drain(memory.rest(*position), sink, position),
+            Tier::Rolled(rolled) => rolled.copy_to(sink, position),
+        }
+    }
+}
+
+/// Reads straight behind the content in memory, which may grow to `limit`. Says whether there may be more.
+fn append_from<R: Read + ?Sized>(
+    memory: &mut Buffer,
+    source: &mut R,
+    position: &mut u64,
+    limit: usize,
+) -> io::Result<bool> {
+    let at = *position as usize;
+    if memory.capacity() <= at {
+        memory.grow(at.saturating_add(FIRST_READ).min(limit), limit)?;
+    }
+    let room = (memory.capacity().min(limit) - at).min(LARGEST_READ);
+    if at == memory.len() {
+        return memory.fill_from(source, room, |read| *position += read as u64);
+    }
+    // There is a gap, which is one only if something comes behind it.
+    let mut piece = [0; 4096];
+    let room = room.min(piece.len());
+    let read = read_some(source, &mut piece[..room])?;
+    if read > 0 {
+        memory.put(&piece[..read], at);
+        *position += read as u64;
+    }
+    Ok(read > 0)
+}
+
+/// Reads over content in memory: by way of a small buffer, since a source may scribble past what it says it read.
+fn overwrite_from<R: Read + ?Sized>(memory: &mut Buffer, source: &mut R, position: &mut u64) -> io::Result<bool> {
+    let mut piece = [0; 4096];
+    let at = *position as usize;
+    let room = (memory.len() - at).min(piece.len());
+    let read = read_some(source, &mut piece[..room])?;
+    memory.as_mut_slice()[at..at + read].copy_from_slice(&piece[..read]);
+    *position += read as u64;
+    Ok(read > 0)
+}
+
+/// Whether a source has ended, which only reading can tell.
+pub(super) fn probe<R: Read + ?Sized>(source: &mut R) -> io::Result<Option<u8>> {
+    let mut byte = [0];
+    Ok((read_some(source, &mut byte)? > 0).then_some(byte[0]))
+}
+
+fn read_some<R: Read + ?Sized>(source: &mut R, buf: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match source.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done.map(|read| read.min(buf.len())),
+        }
+    }
+}
+
+/// Writes all of `piece` into `sink`, and moves `position` with every byte that was taken.
+pub(super) fn drain<W: Write + ?Sized>(mut piece: &[u8], sink: &mut W, position: &mut u64) -> io::Result<()> {
+    while !piece.is_empty() {
+        match sink.write(piece) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                let written = written.min(piece.len());
+                piece = &piece[written..];
+                *position += written as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The room for the first read of a source of unknown length.
+const FIRST_READ: usize = 8 * 1024;
+/// The most that is asked of a source at once, since it is zeroed before.
+const LARGEST_READ: usize = 256 * 1024;
