@@ -149,7 +149,7 @@ impl Content for View {
 
 impl DiskView {
     fn new(disk: Arc<Disk>, start: u64, len: u64) -> Self {
-        Self { disk, start, len, window: Window::new_at(start) }
+        Self { disk, start, len, window: Window::new(start, u64::MAX) }
     }
 
     fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {

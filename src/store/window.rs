@@ -23,6 +23,8 @@ pub(crate) struct Window {
     start: u64,
     /// What of it the disk does not have yet.
     dirty: Range<usize>,
+    /// Where the content has to end.
+    ceiling: u64,
     /// How much it may hold as it lies: it ends where a page does, and where the file has to.
     limit: usize,
     /// Bytes that went through windows one behind the other.
@@ -42,12 +44,13 @@ struct Run {
 }
 
 impl Window {
-    /// A window over content that begins at `start`.
-    pub(crate) fn new_at(start: u64) -> Self {
+    /// A window over content that begins at `start`, and has to end at `ceiling`.
+    pub(crate) fn new(start: u64, ceiling: u64) -> Self {
         Self {
             bytes: Buffer::new(),
             start: 0,
             dirty: 0..0,
+            ceiling,
             limit: 0,
             streak: 0,
             // Whoever reads first, and from the start, reads in sequence.
@@ -79,7 +82,7 @@ impl Window {
         let taken = buf.len().min(self.limit - at);
         if taken > 0 {
             self.bytes.put(&buf[..taken], at);
-            self.soil(at..at + taken);
+            self.dirty = hull(&self.dirty, at..at + taken);
         }
         taken
     }
@@ -88,14 +91,6 @@ impl Window {
     fn place(&self, offset: u64) -> Option<usize> {
         let at = offset.checked_sub(self.start)?;
         if at <= self.bytes.len() as u64 && self.limit > 0 { Some(at as usize) } else { None }
-    }
-
-    fn soil(&mut self, range: Range<usize>) {
-        self.dirty = if self.dirty.is_empty() {
-            range
-        } else {
-            self.dirty.start.min(range.start)..self.dirty.end.max(range.end)
-        };
     }
 
     /// Whether there is room worth a call for more at `offset`, behind what is held.
@@ -112,12 +107,11 @@ impl Window {
     ) -> io::Result<bool> {
         let at = self.bytes.len();
         let room = (self.limit - at).min(usize::try_from(most).unwrap_or(usize::MAX));
-        let dirty = &mut self.dirty;
-        self.bytes.fill_from(source, room, |read| {
-            if dirty.start == dirty.end {
-                *dirty = at..at;
-            }
-            dirty.end += read;
+        let Self { bytes, dirty, .. } = self;
+        let mut end = at;
+        bytes.fill_from(source, room, |read| {
+            end += read;
+            *dirty = hull(dirty, at..end);
             arrived(read as u64);
         })
     }
@@ -170,9 +164,7 @@ impl Window {
     }
 
     /// Moves to `offset` with nothing held, and says whether there is memory for it. What is held must be clean.
-    ///
-    /// `ceiling` is where the content has to end.
-    pub(super) fn restart(&mut self, offset: u64, ceiling: u64) -> bool {
+    pub(super) fn restart(&mut self, offset: u64) -> bool {
         debug_assert!(!self.is_dirty());
         self.streak = if offset == self.end() { self.streak + self.bytes.len() as u64 } else { 0 };
         self.dirty = 0..0;
@@ -190,7 +182,7 @@ impl Window {
             0 => self.bytes.capacity(),
             pages => (pages - offset % PAGE) as usize,
         };
-        self.limit = aligned.min(usize::try_from(ceiling.saturating_sub(offset)).unwrap_or(usize::MAX));
+        self.limit = aligned.min(usize::try_from(self.ceiling.saturating_sub(offset)).unwrap_or(usize::MAX));
         self.limit > 0
     }
 
@@ -217,11 +209,15 @@ impl Window {
         self.bytes = bytes;
     }
 
-    /// Forgets what lies past `len`.
+    /// Forgets what lies past `len`, which is where the content ends now.
     pub(super) fn cut(&mut self, len: u64) {
         let kept = usize::try_from(len.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.bytes.len());
         self.bytes.forget_past(kept);
         self.dirty = self.dirty.start.min(kept)..self.dirty.end.min(kept);
+        if len < self.start {
+            // A place past the end: whoever writes there has to open a gap first.
+            self.limit = 0;
+        }
         self.aside_at = 0..0;
     }
 
@@ -313,7 +309,7 @@ impl Window {
     /// Reads ahead at `offset`, at most `most` bytes: behind what is held, or anew in its place. Says whether there is
     /// anything now: not where bytes are still to be written, nor where memory is short.
     fn fill(&mut self, disk: &Disk, offset: u64, most: usize) -> io::Result<bool> {
-        if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset, u64::MAX)) {
+        if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset)) {
             return Ok(false);
         }
         let room = self.limit - self.bytes.len();
@@ -325,9 +321,9 @@ impl Window {
     /// For `fill_buf`: what there is at `offset`, which lies within the content of `len` bytes.
     pub(crate) fn fill_at<'a>(&'a mut self, disk: &'a Disk, offset: u64, len: u64) -> io::Result<&'a [u8]> {
         if self.rest(offset).is_empty() {
-            if disk.mapped_now().is_some() {
-                let map = disk.mapped_now().unwrap_or_default();
-                return Ok(&map[offset as usize..self.up_to_dirty(offset, map.len() as u64) as usize]);
+            if let Some(map) = disk.mapped_now() {
+                let end = self.up_to_dirty(offset, len.min(map.len() as u64));
+                return Ok(&map[offset as usize..end as usize]);
             }
             // The first look at a place is a short one: whoever goes on pays for a window, who does not has not.
             let most = if self.in_sequence(offset) { usize::MAX } else { GLANCE };
@@ -365,6 +361,11 @@ impl fmt::Debug for Window {
             .field("dirty", &self.dirty)
             .finish_non_exhaustive()
     }
+}
+
+/// The least range that has both in it.
+fn hull(dirty: &Range<usize>, more: Range<usize>) -> Range<usize> {
+    if dirty.start == dirty.end { more } else { dirty.start.min(more.start)..dirty.end.max(more.end) }
 }
 
 fn copy_from(map: &[u8], buf: &mut [u8], offset: u64) {

@@ -26,7 +26,7 @@ pub(crate) struct Rolled {
 impl Rolled {
     pub(super) fn new(disk: Disk, ceiling: u64, whose: Limit) -> Self {
         let len = disk.len();
-        Self { disk, window: Window::new_at(0), len, ceiling, whose }
+        Self { disk, window: Window::new(0, ceiling), len, ceiling, whose }
     }
 
     /// Appends to the window, if it is there and has room: what happens each time, apart from what happens once a window.
@@ -94,7 +94,7 @@ impl Rolled {
     fn move_to(&mut self, offset: u64) -> io::Result<bool> {
         self.flush()?;
         self.reach(offset)?;
-        Ok(self.window.restart(offset, self.ceiling))
+        Ok(self.window.restart(offset))
     }
 
     /// Extends the file up to `offset`, so that one which the file system cannot hold fails at once.
