@@ -58,7 +58,8 @@ impl SpooledTempFile {
     /// The position goes with it. A file has mode 0600, and what was set aside behind its end is cut off.
     ///
     /// # Errors
-    /// A window that the disk refuses. The error gives the spool back.
+    /// A window that the disk refuses; [`InvalidInput`](io::ErrorKind::InvalidInput) where the position lies so far past the
+    /// end that a file cannot have its cursor there. The error gives the spool back.
     ///
     /// ```
     /// use spooled::{SpooledData, SpooledTempFile};
@@ -78,7 +79,8 @@ impl SpooledTempFile {
     /// The content as an anonymous file, which it becomes now if it is in memory. Its cursor stands where the spool's did.
     ///
     /// # Errors
-    /// As for [`roll`](Self::roll). The error gives the spool back, as the [`IntoFileError`] does in its example.
+    /// As for [`roll`](Self::roll) and [`into_inner`](Self::into_inner). The error gives the spool back: see the example of
+    /// [`IntoFileError`].
     ///
     /// ```
     /// use spooled::SpooledTempFile;

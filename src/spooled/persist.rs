@@ -29,7 +29,8 @@ impl SpooledTempFile {
     ///
     /// # Errors
     /// What the system answered, naming the path. What was there is whole, nothing is left beside it, and the error gives
-    /// the spool back.
+    /// the spool back. [`InvalidInput`](io::ErrorKind::InvalidInput) where the position lies so far past the end that a file
+    /// cannot have its cursor there.
     ///
     /// ```
     /// # let dir = std::env::current_dir()?.join("target");
@@ -90,10 +91,7 @@ impl SpooledTempFile {
                 return Ok(Named::Own);
             }
         }
-        let position = self.cursor.position;
-        let copy = target.write_anew(&self.cursor.content.place())?;
-        (&copy).seek(SeekFrom::Start(position.min(i64::MAX as u64)))?;
-        Ok(Named::Copy(copy))
+        target.write_anew(&self.cursor.content.place(), self.cursor.position).map(Named::Copy)
     }
 }
 
@@ -146,8 +144,8 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Writes `content` into a file of the target's directory, and gives that the name.
-    fn write_anew(&self, content: &Place<'_>) -> io::Result<File> {
+    /// Writes `content` into a file of the target's directory, puts its cursor at `position`, and gives it the name.
+    fn write_anew(&self, content: &Place<'_>, position: u64) -> io::Result<File> {
         let file_size = sys::file_size_limit();
         if content.len() > file_size {
             return Err(LimitError::too_large(Limit::FileSize, file_size));
@@ -155,14 +153,14 @@ impl<'a> Target<'a> {
         let nameless = AnonFile::create(self.directory)?;
         if nameless.is_linkable() {
             nameless.make_private()?;
-            content.write_to(nameless.as_file())?;
+            content.write_to(nameless.as_file(), position)?;
             if self.link(&nameless)? {
                 return Ok(nameless.into_file());
             }
         }
         drop(nameless);
         let (file, beside) = sys::create_named(self.directory)?;
-        if let Err(error) = content.write_to(&file) {
+        if let Err(error) = content.write_to(&file, position) {
             let _ = fs::remove_file(&beside);
             return Err(error);
         }
@@ -191,11 +189,12 @@ impl Place<'_> {
         }
     }
 
-    /// Writes all of it into `file`, which is empty.
-    fn write_to(&self, mut file: &File) -> io::Result<()> {
+    /// Writes all of it into `file`, which is empty, and puts its cursor at `position`.
+    fn write_to(&self, mut file: &File, position: u64) -> io::Result<()> {
         match self {
-            Place::Memory(bytes) => file.write_all(bytes),
-            Place::Disk(disk) => disk.copy_whole(file),
+            Place::Memory(bytes) => file.write_all(bytes)?,
+            Place::Disk(disk) => disk.copy_whole(file)?,
         }
+        file.seek(SeekFrom::Start(position.min(i64::MAX as u64))).map(drop)
     }
 }
