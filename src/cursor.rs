@@ -19,7 +19,7 @@ pub(crate) trait Content {
     fn fill_at(&mut self, offset: u64) -> io::Result<&[u8]>;
 
     /// How much `fill_at` gave at `offset`.
-    fn given(&self, offset: u64) -> u64;
+    fn given_len(&self, offset: u64) -> u64;
 }
 
 #[derive(Clone)]
@@ -117,7 +117,7 @@ impl<C: Content> Cursor<C> {
 
     #[inline]
     pub(crate) fn consume(&mut self, amount: usize) {
-        self.position += (amount as u64).min(self.content.given(self.position));
+        self.position += (amount as u64).min(self.content.given_len(self.position));
     }
 
     pub(crate) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {

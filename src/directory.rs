@@ -11,17 +11,15 @@ use crate::sys;
 
 /// The directory in which a spool that was given none makes its file.
 ///
-/// `TMPDIR` if that is set and not empty; else the system's temporary directory, unless that is RAM and `/var/tmp` is
-/// on a disk and can be written to. Whether it is RAM is asked once a process; `TMPDIR` is read each time.
+/// On Unix `TMPDIR`, if that is set and not empty; else the system's temporary directory, unless that is RAM and `/var/tmp`
+/// is on a disk and can be written to. Whether it is RAM is asked once a process; `TMPDIR` is read each time. On Windows
+/// what `GetTempPath` says.
 ///
 /// ```
 /// println!("spools roll over into {}", spooled::default_directory().display());
 /// ```
 pub fn default_directory() -> PathBuf {
-    match std::env::var_os("TMPDIR") {
-        Some(dir) if !dir.is_empty() => dir.into(),
-        _ => system_directory().clone(),
-    }
+    sys::told_directory().unwrap_or_else(|| system_directory().clone())
 }
 
 fn system_directory() -> &'static PathBuf {

@@ -136,15 +136,15 @@ pub(crate) fn out_of_memory(bytes: usize) -> io::Error {
 ///
 /// A type for each method, so that a caller's own error type can be made `From` each of them.
 macro_rules! gives_back {
-    ($(#[$meta:meta])* $name:ident) => {
+    ($(#[$meta:meta])* $name:ident: $spool:ty) => {
         $(#[$meta])*
         pub struct $name {
             error: ::std::io::Error,
-            spool: $crate::SpooledTempFile,
+            spool: $spool,
         }
 
         impl $name {
-            pub(crate) fn new(error: ::std::io::Error, spool: $crate::SpooledTempFile) -> Self {
+            pub(crate) fn new(error: ::std::io::Error, spool: $spool) -> Self {
                 Self { error, spool }
             }
 
@@ -154,12 +154,12 @@ macro_rules! gives_back {
             }
 
             /// The spool: content, length and position are what they were.
-            pub fn into_spool(self) -> $crate::SpooledTempFile {
+            pub fn into_spool(self) -> $spool {
                 self.spool
             }
 
             /// What went wrong, and the spool as it was.
-            pub fn into_parts(self) -> (::std::io::Error, $crate::SpooledTempFile) {
+            pub fn into_parts(self) -> (::std::io::Error, $spool) {
                 (self.error, self.spool)
             }
         }

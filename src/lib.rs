@@ -82,7 +82,8 @@
 //! - An empty write does nothing at all; `Cursor` fills up to its position with zeros.
 //! - [`consume`](std::io::BufRead::consume) stops where [`fill_buf`](std::io::BufRead::fill_buf) did.
 //! - A write whose end passes `i64::MAX` is [`InvalidInput`](std::io::ErrorKind::InvalidInput).
-//! - Memory that cannot be had is [`OutOfMemory`](std::io::ErrorKind::OutOfMemory), not an abort.
+//! - Memory that cannot be had is [`OutOfMemory`](std::io::ErrorKind::OutOfMemory), not an abort (but for the first 4 KiB,
+//!   without which there would be no error either).
 //!
 //! # Errors
 //!
@@ -95,7 +96,8 @@
 //! **Linux** and Android: `O_TMPFILE`, a file that never has a name. On a file system that lacks it (NFS, some FUSE and
 //! overlay), and on **macOS, the BSDs** and other Unix: a file of mode 0600 under a name of 128 random bits, unlinked at
 //! once; a process that is killed in the microseconds between leaves an empty file. **Windows**: a file shared with nobody
-//! that the system deletes when it is closed; persisting copies. **Elsewhere** memory works, and a rollover is an error.
+//! that the system deletes when it is closed; persisting copies. **Elsewhere** memory works, and all that needs a file is
+//! an error. Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
 //!
 //! # How it is built
 //!

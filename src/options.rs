@@ -6,11 +6,15 @@ use std::sync::Arc;
 /// What a rolled spool reads through. Both write with positional writes through a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Backing {
-    /// Positional reads through a window. The default: it wins nothing and loses nothing anywhere.
+    /// Positional reads through a window. The default: right for content that is read in sequence, and for content that
+    /// is mostly written.
     #[default]
     File,
-    /// A read-only mapping of the same file, for small reads at random places and for
-    /// [`as_slice`](crate::SpooledTempFile::as_slice).
+    /// A read-only mapping of the same file, for small reads at random places (a twentieth of the time of a system call
+    /// each) and for [`as_slice`](crate::SpooledTempFile::as_slice). Small sequential reads take two thirds of the time.
+    ///
+    /// It takes address space, twice the length of the file, and no memory. Without address space, the file is read as
+    /// with `File`.
     ///
     /// An I/O error of the disk under a mapped page is a signal (`SIGBUS`), not an `Err`, as with any mapping.
     Mmap,
@@ -24,10 +28,23 @@ pub enum Overflow {
     Disk,
     /// Memory only: the threshold is a hard limit. A write that crosses it takes the prefix that fits; the next is
     /// [`FileTooLarge`](std::io::ErrorKind::FileTooLarge). `roll`, `into_file` and `persist` still make a file, since
-    /// they ask for one.
+    /// they ask for one; after `roll` it is [`max_len`](SpoolOptions::max_len) alone that limits the length.
     Fail,
     /// Roll over if a directory will take a file, else stay in memory up to this many bytes, trying the disk again
-    /// each time the memory has to grow. Past it: [`FileTooLarge`](std::io::ErrorKind::FileTooLarge).
+    /// each time the memory has to grow. Past it: [`FileTooLarge`](std::io::ErrorKind::FileTooLarge), whatever the disk
+    /// said; [`roll`](crate::SpooledTempFile::roll) tells that.
+    ///
+    /// ```
+    /// use spooled::{Overflow, SpoolOptions};
+    /// use std::io::Write;
+    ///
+    /// let mut options = SpoolOptions::new();
+    /// options.threshold(4).overflow(Overflow::DiskOrMemory(1 << 20)).dir("/does/not/exist");
+    /// let mut spool = options.build();
+    /// spool.write_all(b"more than four bytes")?;
+    /// assert!(!spool.is_rolled());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     DiskOrMemory(usize),
 }
 

@@ -72,6 +72,39 @@ fn p4_a_copy_by_the_kernel_that_is_interrupted_goes_on() {
     walk("p4_a_copy_by_the_kernel_that_is_interrupted_goes_on", &calls.map(|call| (call, INTERRUPTED)));
 }
 
+/// What was read before a call failed is the newest, too: a window that is still to be written lies over all of it.
+#[test]
+fn p1_a_read_that_fails_halfway_gives_the_newest_bytes() {
+    const NAME: &str = "p1_a_read_that_fails_halfway_gives_the_newest_bytes";
+    if let Some(argument) = child::argument() {
+        let mut spool = options(Path::new(&argument), 0, Backing::File).build();
+        spool.write_all(&bytes(8 * MIB, 1)).unwrap();
+        spool.write_at(b"newest", 0).unwrap();
+        spool.rewind().unwrap();
+        let mut all = Vec::new();
+        // An allocation of this size begins where large reads take a call for each MiB, on the processors that do so.
+        let read = spool.read_to_end(&mut all);
+        assert_eq!(all.len() as u64, spool.position());
+        if read.is_err() && !all.is_empty() {
+            assert_eq!(&all[..6], b"newest");
+        }
+        return;
+    }
+    let scratch = Scratch::new();
+    let child = child::command(NAME, scratch.path());
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-e", "trace=pread64", "-e", "inject=pread64:error=EIO:when=4+", "-o", "/dev/null"]);
+    strace.arg(child.get_program()).args(child.get_args());
+    strace.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    match strace.output() {
+        Ok(output) if String::from_utf8_lossy(&output.stderr).contains("ptrace") => {
+            skipped("nothing may be traced here")
+        }
+        Ok(output) => child::assert_passed(&output, NAME.as_ref()),
+        Err(error) => skipped(&format!("strace: {error}")),
+    }
+}
+
 /// Runs the script once for each call of that kind that it makes, and lets that one fail.
 ///
 /// In the child, runs the script.

@@ -18,6 +18,20 @@ use ground::{
 use parking_lot::{Mutex, MutexGuard};
 use spooled::{Backing, Limit, LimitError, Overflow, SpooledData, SpooledTempFile};
 
+/// A tmpfs holds a file up to the last offset there is. A window there took bytes past it, which no flush could write.
+#[test]
+fn p4_no_byte_is_taken_past_the_last_offset() {
+    let Some(disk) = small_disk() else { return };
+    let mut spool = options(disk.path(), 0, Backing::File).build();
+    spool.seek(SeekFrom::Start(i64::MAX as u64 - 150)).unwrap();
+    spool.write_all(&[1; 100]).unwrap();
+    let error = spool.write(&[2; 100]).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    spool.write_all(&[3; 50]).unwrap();
+    assert_eq!(spool.len(), i64::MAX as u64);
+    spool.flush().unwrap();
+}
+
 #[test]
 fn p2_a_disk_that_fills_in_the_rollover_loses_nothing() {
     let Some(disk) = small_disk() else { return };

@@ -26,7 +26,7 @@ impl Chunks {
     fn left(&self) -> u64 {
         let len = match &self.content {
             Shared::Memory(bytes) => bytes.len() as u64,
-            Shared::Disk { len, .. } => *len,
+            Shared::Disk(extent) => extent.len(),
         };
         len - self.offset
     }
@@ -37,13 +37,11 @@ impl Chunks {
                 let at = self.offset as usize;
                 Ok(bytes.slice(at..at + count))
             }
-            Shared::Disk { disk, start, .. } => {
+            Shared::Disk(extent) => {
                 let mut piece: Vec<u8> = Vec::new();
                 piece.try_reserve_exact(count).map_err(|_| error::out_of_memory(count))?;
-                match disk.read_behind(&mut piece, count, start + self.offset)? {
-                    all if all == count => Ok(Bytes::from(piece)),
-                    _ => Err(io::ErrorKind::UnexpectedEof.into()),
-                }
+                extent.read_behind(&mut piece, count, self.offset)?;
+                Ok(Bytes::from(piece))
             }
         }
     }

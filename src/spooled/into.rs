@@ -33,7 +33,7 @@ impl fmt::Debug for SpooledData {
 
 gives_back! {
     /// Why [`SpooledTempFile::into_inner`] failed, and the spool as it was.
-    IntoInnerError
+    IntoInnerError: SpooledTempFile
 }
 
 gives_back! {
@@ -49,7 +49,7 @@ gives_back! {
     /// assert_eq!(failed.into_spool().as_slice()?, b"not lost");
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    IntoFileError
+    IntoFileError: SpooledTempFile
 }
 
 impl SpooledTempFile {
@@ -102,7 +102,7 @@ impl SpooledTempFile {
     /// Does all that can fail of leaving: everything in the file and nothing behind it, mode 0600, its cursor in place.
     pub(super) fn ready_to_leave(&mut self) -> io::Result<()> {
         self.cursor.content.settle()?;
-        if let Place::Disk(disk) = self.cursor.content.place() {
+        if let Place::Disk(disk, _) = self.cursor.content.place() {
             disk.ready_to_leave(self.cursor.position)?;
         }
         Ok(())
@@ -116,7 +116,7 @@ impl SpooledTempFile {
                 data.set_position(position);
                 SpooledData::InMemory(data)
             }
-            Parts::Disk(disk) => SpooledData::OnDisk(disk.into_file()),
+            Parts::Disk(disk, _) => SpooledData::OnDisk(disk.into_file()),
         }
     }
 }

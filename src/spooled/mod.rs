@@ -141,7 +141,8 @@ impl SpooledTempFile {
     ///
     /// # Errors
     /// As for [`roll`](Self::roll), and [`FileTooLarge`](io::ErrorKind::FileTooLarge) where a limit is passed
-    /// (a [`LimitError`](crate::LimitError) inside). Nothing has changed then.
+    /// (a [`LimitError`](crate::LimitError) inside). Content, position and length are what they were; where only the file
+    /// system's own limit is passed, it has rolled by then.
     ///
     /// ```
     /// let mut spool = spooled::SpooledTempFile::from(b"content".to_vec());
@@ -307,8 +308,8 @@ impl Content for Store {
     }
 
     #[inline]
-    fn given(&self, offset: u64) -> u64 {
-        Store::given(self, offset)
+    fn given_len(&self, offset: u64) -> u64 {
+        Store::given_len(self, offset)
     }
 }
 

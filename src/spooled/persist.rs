@@ -17,15 +17,19 @@ use crate::sys::{self, AnonFile};
 
 gives_back! {
     /// Why [`SpooledTempFile::persist`] or [`SpooledTempFile::persist_noclobber`] failed, and the spool as it was.
-    PersistError
+    PersistError: SpooledTempFile
 }
 
 impl SpooledTempFile {
     /// Gives the content the name `path`, in place of what had it, and returns the file, of mode 0600.
     ///
     /// Atomic at the path: whoever looks there finds what was there before, or all of the content. On the same file
-    /// system as the spool's own file it is one link; else the content is copied once, by the kernel. It is not a sync: see
-    /// [`File::sync_all`]. The file's cursor stands where the spool's did.
+    /// system as the spool's own file it is one link; else the content is copied once, by the kernel. A symlink at the path
+    /// is itself replaced; mode and owner of what was there are not kept. It is not a sync: see [`File::sync_all`]. The
+    /// file's cursor stands where the spool's did.
+    ///
+    /// A process that is killed while it replaces something may leave, beside the path, one file of mode 0600 whose name
+    /// begins with `.spooled-`: a whole one, or where there is no `O_TMPFILE`, a part of one.
     ///
     /// # Errors
     /// What the system answered, naming the path. What was there is whole, nothing is left beside it, and the error gives
@@ -86,7 +90,7 @@ impl SpooledTempFile {
     fn name(&mut self, path: &Path, existing: Existing) -> io::Result<Named> {
         let target = Target::new(path, existing)?;
         self.ready_to_leave()?;
-        if let Place::Disk(disk) = self.cursor.content.place() {
+        if let Place::Disk(disk, _) = self.cursor.content.place() {
             if target.link(disk.file())? {
                 return Ok(Named::Own);
             }
@@ -131,16 +135,11 @@ impl<'a> Target<'a> {
     /// Then a copy shows whether that is an error at all.
     fn link(&self, file: &AnonFile) -> io::Result<bool> {
         match file.link(self.path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) if self.existing == Existing::Keep => Err(error),
-            Err(_) => {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.existing == Existing::Replace => {
                 let beside = self.directory.join(sys::random_name()?);
-                if file.link(&beside).is_err() {
-                    return Ok(false);
-                }
-                self.rename(&beside).map(|()| true)
+                Ok(file.link(&beside)? && self.rename(&beside).map(|()| true)?)
             }
+            done => done,
         }
     }
 
@@ -150,15 +149,13 @@ impl<'a> Target<'a> {
         if content.len() > file_size {
             return Err(LimitError::too_large(Limit::FileSize, file_size));
         }
-        let nameless = AnonFile::create(self.directory)?;
-        if nameless.is_linkable() {
+        if let Some(mut nameless) = AnonFile::create_nameless(self.directory)? {
             nameless.make_private()?;
-            content.write_to(nameless.as_file(), position)?;
+            content.write_to(nameless.as_file_to_write(), position)?;
             if self.link(&nameless)? {
                 return Ok(nameless.into_file());
             }
         }
-        drop(nameless);
         let (file, beside) = sys::create_named(self.directory)?;
         if let Err(error) = content.write_to(&file, position) {
             let _ = fs::remove_file(&beside);
@@ -185,7 +182,7 @@ impl Place<'_> {
     fn len(&self) -> u64 {
         match self {
             Place::Memory(bytes) => bytes.len() as u64,
-            Place::Disk(disk) => disk.len(),
+            Place::Disk(_, len) => *len,
         }
     }
 
@@ -193,7 +190,7 @@ impl Place<'_> {
     fn write_to(&self, mut file: &File, position: u64) -> io::Result<()> {
         match self {
             Place::Memory(bytes) => file.write_all(bytes)?,
-            Place::Disk(disk) => disk.copy_whole(file)?,
+            Place::Disk(disk, len) => disk.copy_whole(*len, file)?,
         }
         file.seek(SeekFrom::Start(position.min(i64::MAX as u64))).map(drop)
     }

@@ -32,9 +32,11 @@ impl SpooledTempFile {
     /// # Errors
     /// Those of `source` as they are, and those of writing. What arrived before is kept and counted: source and spool
     /// together are everything, and a later call goes on. Where the threshold ends memory, one byte is asked of the source
-    /// to see whether it goes on, and kept. One that passes a hard limit ([`max_len`](crate::SpoolOptions::max_len),
-    /// [`Overflow::Fail`](crate::Overflow::Fail), a process's limit on the size of a file) cannot be kept: it goes with the
-    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) that it caused.
+    /// to see whether it goes on, and kept. One that passes a hard limit ([`max_len`](crate::SpoolOptions::max_len), what
+    /// [`Overflow`](crate::Overflow) leaves to memory, a process's limit on the size of a file) cannot be kept: it goes with
+    /// the [`FileTooLarge`](io::ErrorKind::FileTooLarge) that it caused.
+    ///
+    /// A position past the end and past the threshold rolls over before anything is asked of the source.
     ///
     /// ```
     /// let mut spool = spooled::SpooledTempFile::new(8);
@@ -55,7 +57,8 @@ impl SpooledTempFile {
     /// is given memory, the mapping, or one window after the other.
     ///
     /// # Errors
-    /// Those of `sink` as they are, and those of reading. The position stands behind what `sink` took.
+    /// Those of `sink` as they are, and those of reading. The position stands behind what `sink` took; where that is a file
+    /// to which the kernel cannot copy (one opened for appending), up to 64 KiB before.
     ///
     /// ```
     /// use std::io::Seek;

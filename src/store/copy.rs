@@ -20,7 +20,7 @@ impl Store {
                     let more = match usize::try_from(*position) {
                         Ok(at) if at < memory.len() => overwrite_from(memory, source, position)?,
                         Ok(at) if at < limit => append_from(memory, source, position, limit)?,
-                        _ => self.copy_on(source, position)?,
+                        _ => self.copy_past_memory(source, position)?,
                     };
                     if !more {
                         return Ok(());
@@ -31,9 +31,10 @@ impl Store {
     }
 
     /// Goes on where memory ends, if the source does: says whether there may be more.
-    fn copy_on<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<bool> {
-        if *position > self.len() && *position < self.options.max_len && self.options.overflow == Overflow::Disk {
-            // A gap cannot be kept in memory, nor a byte behind it: so the way has to be made before one is asked for.
+    fn copy_past_memory<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<bool> {
+        let full = *position > self.len() || self.len() >= (self.options.threshold as u64).saturating_add(KEPT_MOST);
+        if full && *position < self.options.max_len && self.options.overflow == Overflow::Disk {
+            // Memory can keep neither a gap nor ever more bytes too many: the way has to be made before one is asked for.
             self.allowed(&[0], *position)?;
             self.roll()?;
             return Ok(true);
@@ -143,6 +144,8 @@ pub(super) fn drain<W: Write + ?Sized>(mut piece: &[u8], sink: &mut W, position:
     Ok(())
 }
 
+/// How many bytes too many may be kept, one for each call that found no place for it.
+const KEPT_MOST: u64 = 4096;
 /// The room for the first read of a source of unknown length.
 const FIRST_READ: usize = 8 * 1024;
 /// The most that is asked of a source at once, since it is zeroed before.

@@ -4,7 +4,7 @@
 //! Knows nothing of the window: its length is the file's, which the content may exceed by what is still to be written.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
 use crate::error::PathError;
@@ -80,12 +80,18 @@ impl Disk {
         Ok(())
     }
 
-    /// Bytes were written through [`file`](Self::file) itself, up to `end`.
+    /// The file to write to at its own cursor; afterwards [`grown_to`](Self::grown_to).
+    pub(super) fn as_file_to_write(&mut self) -> &File {
+        self.file.as_file_to_write()
+    }
+
+    /// Bytes were written through [`as_file_to_write`](Self::as_file_to_write), up to `end`.
     pub(super) fn grown_to(&mut self, end: u64) {
         self.file.grown_to(end);
     }
 
-    pub(crate) fn len(&self) -> u64 {
+    /// How long the file is, which is not how long the content is: a window may hold more.
+    pub(super) fn file_len(&self) -> u64 {
         self.file.len()
     }
 
@@ -127,7 +133,7 @@ impl Disk {
         &self.file
     }
 
-    /// Mode 0600, and the handle's own cursor at `position`, or as near as a file can have it.
+    /// Mode 0600, and the handle's own cursor at `position`. `InvalidInput` where the file system has no such place.
     pub(crate) fn ready_to_leave(&self, position: u64) -> io::Result<()> {
         let ready = || {
             self.file.make_private()?;
@@ -136,15 +142,15 @@ impl Disk {
         ready().map(drop).map_err(|error| self.error(error))
     }
 
-    /// Copies the whole file into another, and leaves its own cursor where it was.
-    pub(crate) fn copy_whole(&self, mut target: &File) -> io::Result<()> {
+    /// Copies the file's first `len` bytes into another, and leaves its own cursor where it was.
+    pub(crate) fn copy_whole(&self, len: u64, mut target: &File) -> io::Result<()> {
         let mut file = self.file.as_file();
         let position = file.stream_position()?;
         file.rewind()?;
-        let copied = io::copy(&mut file, &mut target);
+        let copied = io::copy(&mut file.take(len), &mut target);
         file.seek(SeekFrom::Start(position))?;
         match copied? {
-            all if all == self.len() => Ok(()),
+            all if all == len => Ok(()),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }
@@ -154,7 +160,7 @@ impl Disk {
     }
 
     #[cold]
-    pub(super) fn error(&self, error: io::Error) -> io::Error {
+    pub(crate) fn error(&self, error: io::Error) -> io::Error {
         PathError::at(&self.directory, error)
     }
 }

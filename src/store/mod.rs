@@ -17,6 +17,7 @@ pub(crate) use window::Window;
 
 use crate::error::{self, Limit, LimitError};
 use crate::options::{Overflow, SpoolOptions};
+use crate::sys;
 use rolled::Rolled;
 
 #[derive(Debug)]
@@ -34,7 +35,8 @@ enum Tier {
 /// A store that was taken apart.
 pub(crate) enum Parts {
     Memory(Buffer),
-    Disk(Disk),
+    /// And how long the content is.
+    Disk(Disk, u64),
 }
 
 impl Store {
@@ -226,12 +228,16 @@ impl Store {
     /// Sees to it that content of `len` bytes has a place, and takes no prefix for an answer.
     fn make_way_for_all(&mut self, len: u64) -> io::Result<()> {
         let Tier::Memory(memory) = &self.tier else { return Ok(()) };
-        let most = match self.options.overflow {
-            Overflow::Fail => Some(self.options.threshold),
-            _ => None,
-        };
-        if let Some(most) = most.filter(|most| len > *most as u64) {
-            return Err(LimitError::too_large(Limit::Memory, most as u64));
+        let threshold = self.options.threshold as u64;
+        match self.options.overflow {
+            Overflow::Fail if len > threshold => return Err(LimitError::too_large(Limit::Memory, threshold)),
+            Overflow::Disk if len > threshold => {
+                let file_size = sys::file_size_limit();
+                if len > file_size {
+                    return Err(LimitError::too_large(Limit::FileSize, file_size));
+                }
+            }
+            _ => {}
         }
         let from = memory.len() as u64;
         self.make_way(from, usize::try_from(len - from).unwrap_or(usize::MAX))?;
@@ -295,10 +301,10 @@ impl Store {
 
     /// How much [`fill_at`](Self::fill_at) gave at `offset`.
     #[inline]
-    pub(crate) fn given(&self, offset: u64) -> u64 {
+    pub(crate) fn given_len(&self, offset: u64) -> u64 {
         match &self.tier {
             Tier::Memory(memory) => memory.rest(offset).len() as u64,
-            Tier::Rolled(rolled) => rolled.given(offset),
+            Tier::Rolled(rolled) => rolled.given_len(offset),
         }
     }
 
@@ -314,7 +320,10 @@ impl Store {
     pub(crate) fn into_parts(self) -> Parts {
         match self.tier {
             Tier::Memory(memory) => Parts::Memory(memory),
-            Tier::Rolled(rolled) => Parts::Disk(rolled.into_disk()),
+            Tier::Rolled(rolled) => {
+                let len = rolled.len();
+                Parts::Disk(rolled.into_disk(), len)
+            }
         }
     }
 
@@ -322,7 +331,7 @@ impl Store {
     pub(crate) fn place(&self) -> Place<'_> {
         match &self.tier {
             Tier::Memory(memory) => Place::Memory(memory.as_slice()),
-            Tier::Rolled(rolled) => Place::Disk(rolled.disk()),
+            Tier::Rolled(rolled) => Place::Disk(rolled.disk(), rolled.len()),
         }
     }
 }
@@ -330,7 +339,8 @@ impl Store {
 /// Where a store's bytes are.
 pub(crate) enum Place<'a> {
     Memory(&'a [u8]),
-    Disk(&'a Disk),
+    /// And how long the content is.
+    Disk(&'a Disk, u64),
 }
 
 impl SpoolOptions {
@@ -340,11 +350,16 @@ impl SpoolOptions {
     }
 }
 
+/// How much of `count` bytes at `offset` lies within content of `len` bytes.
+#[inline]
+pub(crate) fn within(len: u64, offset: u64, count: usize) -> usize {
+    count.min(usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX))
+}
+
 /// Copies as much as both have.
 #[inline]
-fn copy(from: &[u8], to: &mut [u8]) -> usize {
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
-    // Most reads want less than there is; a length known to be the whole of `to` copies faster.
     to[..count].copy_from_slice(&from[..count]);
     count
 }

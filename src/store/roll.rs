@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::LONGEST;
 use super::disk::Disk;
 use super::rolled::Rolled;
 use crate::directory::default_directory;
@@ -27,9 +28,10 @@ pub(super) fn roll(content: &[u8], options: &SpoolOptions) -> io::Result<Rolled>
         None => fill(default_directory(), content, options),
         Some(dirs) => first_that_takes(dirs, content, options),
     }?;
-    let (ceiling, whose) =
-        if file_size < options.max_len { (file_size, Limit::FileSize) } else { (options.max_len, Limit::MaxLen) };
-    Ok(Rolled::new(disk, ceiling, whose))
+    let max_len = options.max_len.min(LONGEST);
+    let (ceiling, ceiling_is) =
+        if file_size < max_len { (file_size, Limit::FileSize) } else { (max_len, Limit::MaxLen) };
+    Ok(Rolled::new(disk, content.len() as u64, ceiling, ceiling_is))
 }
 
 fn first_that_takes(dirs: &[PathBuf], content: &[u8], options: &SpoolOptions) -> io::Result<Disk> {

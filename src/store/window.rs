@@ -29,7 +29,7 @@ pub(crate) struct Window {
     limit: usize,
     /// Bytes that went through windows one behind the other.
     streak: u64,
-    /// Where the last read that passed the window by ended, and where the window ended then: a write in between moves
+    /// Where the last read that went around the window ended, and where the window ended then: a write in between moves
     /// it, and whoever writes in between does not read in sequence.
     run: Run,
     /// What `fill_buf` points at when the window cannot move.
@@ -64,11 +64,11 @@ impl Window {
     #[inline]
     pub(super) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
         let at = self.bytes.len();
-        if offset != self.start + at as u64 || buf.len() > self.limit.wrapping_sub(at) {
+        if offset != self.start + at as u64 || buf.len() > self.limit - at {
             return false;
         }
-        debug_assert!(at <= self.limit);
-        self.bytes.append(buf);
+        let fits = self.bytes.append(buf);
+        debug_assert!(fits, "the limit lies within the capacity");
         if self.dirty.is_empty() {
             self.dirty.start = at;
         }
@@ -139,6 +139,12 @@ impl Window {
     #[inline]
     pub(super) fn clean_up_to(&self) -> u64 {
         if self.is_dirty() { self.start } else { u64::MAX }
+    }
+
+    /// Where the content has to end.
+    #[inline]
+    pub(super) fn ceiling(&self) -> u64 {
+        self.ceiling
     }
 
     #[inline]
@@ -247,8 +253,8 @@ impl Window {
         behind || (offset == self.run.read_to && (self.run.window_to == self.end() || self.run.window_to == ANYWHERE))
     }
 
-    /// Reads at `offset` into all of `buf`, which lies within the content.
-    pub(crate) fn read(&mut self, disk: &Disk, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    /// Reads at `offset` into all of `buf`, which lies within the content of `len` bytes.
+    pub(crate) fn read(&mut self, disk: &Disk, buf: &mut [u8], offset: u64, len: u64) -> io::Result<()> {
         if buf.len() < MAPPED_MOST {
             if let Some(map) = disk.mapped_now() {
                 copy_from(map, buf, offset);
@@ -266,18 +272,18 @@ impl Window {
             if done == buf.len() {
                 return Ok(());
             }
-            if buf.len() - done >= DIRECT || !self.in_sequence(at) || !self.fill(disk, at, usize::MAX)? {
+            if buf.len() - done >= DIRECT || !self.in_sequence(at) || !self.fill(disk, at, len, usize::MAX)? {
                 break;
             }
         }
         let at = offset + done as u64;
-        self.read_past(disk, &mut buf[done..], at)?;
+        self.read_around(disk, &mut buf[done..], at)?;
         self.run = Run { read_to: offset + buf.len() as u64, window_to: self.end() };
         Ok(())
     }
 
     /// Reads at `offset` into all of `buf`, which lies within the content, and moves nothing.
-    pub(crate) fn read_past(&self, disk: &Disk, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    pub(crate) fn read_around(&self, disk: &Disk, buf: &mut [u8], offset: u64) -> io::Result<()> {
         if let Some(held) = self.held(offset, buf.len()) {
             buf.copy_from_slice(held);
             return Ok(());
@@ -306,13 +312,13 @@ impl Window {
         }
     }
 
-    /// Reads ahead at `offset`, at most `most` bytes: behind what is held, or anew in its place. Says whether there is
+    /// Reads ahead at `offset`, at most `most` bytes and up to `len`, where the content ends: behind what is held, or anew in its place. Says whether there is
     /// anything now: not where bytes are still to be written, nor where memory is short.
-    fn fill(&mut self, disk: &Disk, offset: u64, most: usize) -> io::Result<bool> {
+    fn fill(&mut self, disk: &Disk, offset: u64, len: u64, most: usize) -> io::Result<bool> {
         if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset)) {
             return Ok(false);
         }
-        let room = self.limit - self.bytes.len();
+        let room = (self.limit - self.bytes.len()).min(usize::try_from(len - offset).unwrap_or(usize::MAX));
         let read = disk.read_behind(self.bytes.as_bytes_mut(), room.min(most), offset)?;
         self.run = Run { read_to: ANYWHERE, window_to: self.end() };
         Ok(read > 0)
@@ -327,7 +333,7 @@ impl Window {
             }
             // The first look at a place is a short one: whoever goes on pays for a window, who does not has not.
             let most = if self.in_sequence(offset) { usize::MAX } else { GLANCE };
-            if !self.fill(disk, offset, most)? {
+            if !self.fill(disk, offset, len, most)? {
                 let count = (self.up_to_dirty(offset, len) - offset).min(ASIDE as u64) as usize;
                 let read = disk.read_at(&mut self.aside[..count], offset)?;
                 self.aside_at = offset..offset + read as u64;
@@ -344,7 +350,7 @@ impl Window {
     }
 
     /// How much `fill_at` gave at `offset`, of content of `len` bytes.
-    pub(crate) fn given(&self, disk: &Disk, offset: u64, len: u64) -> u64 {
+    pub(crate) fn given_len(&self, disk: &Disk, offset: u64, len: u64) -> u64 {
         let held = self.rest(offset).len() as u64;
         let aside = if self.aside_at.contains(&offset) { self.aside_at.end - offset } else { 0 };
         let mapped = disk.mapped().map_or(0, |map| self.up_to_dirty(offset, map.len() as u64).saturating_sub(offset));
@@ -382,9 +388,9 @@ const LARGE: usize = 256 * 1024;
 const LONG: u64 = 1 << 20;
 /// Its size where there is no memory for more.
 const SMALL: usize = 512;
-/// From here on a transfer passes the window by.
+/// From here on a transfer goes around the window.
 pub(super) const DIRECT: usize = WINDOW;
-/// From here on a read passes the mapping by: faulting each page in costs more than one call.
+/// From here on a read goes around the mapping: faulting each page in costs more than one call.
 pub(super) const MAPPED_MOST: usize = 256 * 1024;
 /// Less room than this behind what is held is not worth a call.
 const LEAST: usize = 4096;

@@ -16,11 +16,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
+use super::FileSystem;
 use super::map::Map;
-use super::system::{self, FileSystem, Handle};
+use super::system::{self, Handle};
 
 #[derive(Debug)]
 pub(crate) struct AnonFile {
+    // Before the handle, so that it goes first.
+    map: OnceLock<Map>,
     handle: Handle,
     /// A name can still be given to it.
     linkable: bool,
@@ -28,23 +31,33 @@ pub(crate) struct AnonFile {
     /// There may be holes, and on this file system a look at one through a mapping can be a signal.
     treacherous: AtomicBool,
     file_system: OnceLock<FileSystem>,
-    map: OnceLock<Map>,
     /// Held while the mapping is made, so that it is made once.
     mapping: Mutex<()>,
 }
 
 impl AnonFile {
     pub(crate) fn create(dir: &Path) -> io::Result<AnonFile> {
-        let (handle, linkable) = system::open_anonymous(dir)?;
-        Ok(AnonFile {
+        match Self::create_nameless(dir)? {
+            Some(nameless) => Ok(nameless),
+            None => Ok(Self::new(system::open_unlinked(dir)?, false)),
+        }
+    }
+
+    /// One that can be given a name later, if there is such a thing.
+    pub(crate) fn create_nameless(dir: &Path) -> io::Result<Option<AnonFile>> {
+        Ok(system::open_nameless(dir)?.map(|handle| Self::new(handle, true)))
+    }
+
+    fn new(handle: Handle, linkable: bool) -> Self {
+        AnonFile {
+            map: OnceLock::new(),
             handle,
             linkable,
             len: 0,
             treacherous: AtomicBool::new(false),
             file_system: OnceLock::new(),
-            map: OnceLock::new(),
             mapping: Mutex::new(()),
-        })
+        }
     }
 
     /// Writes at `offset`, which is at most `len`. One call, whose count may be short.
@@ -92,12 +105,17 @@ impl AnonFile {
         self.file_system().set_aside_pays && system::set_aside(&self.handle, from, len).is_ok()
     }
 
-    /// The file through which the kernel may copy, at the handle's own cursor. After writing: [`grown_to`](Self::grown_to).
+    /// The file to read from at the handle's own cursor, never to write to or to cut.
     pub(crate) fn as_file(&self) -> &File {
         handle_as_file(&self.handle)
     }
 
-    /// Bytes were written through [`as_file`](Self::as_file), up to `end`.
+    /// The file to write to at the handle's own cursor; afterwards [`grown_to`](Self::grown_to).
+    pub(crate) fn as_file_to_write(&mut self) -> &File {
+        handle_as_file(&self.handle)
+    }
+
+    /// Bytes were written through [`as_file_to_write`](Self::as_file_to_write), up to `end`.
     pub(crate) fn grown_to(&mut self, end: u64) {
         self.len = self.len.max(end);
         if self.map.get().is_some_and(|map| (map.len() as u64) < self.len) {
@@ -141,7 +159,8 @@ impl AnonFile {
         Ok(done)
     }
 
-    /// All of the file through the mapping, if there is one and it is safe to look at.
+    /// All of the file through the mapping, if there is one and it is safe to look at. Which bytes of it are content is the
+    /// caller's to know.
     #[inline]
     pub(crate) fn mapped(&self) -> Option<&[u8]> {
         let map = self.map.get()?;
@@ -192,14 +211,9 @@ impl AnonFile {
         system::make_private(self.as_file())
     }
 
-    /// Gives the file the name `path`, which nobody may have yet. `Unsupported` where the file cannot have one.
-    pub(crate) fn link(&self, path: &Path) -> io::Result<()> {
-        if self.linkable { system::link(&self.handle, path) } else { Err(io::ErrorKind::Unsupported.into()) }
-    }
-
-    /// Whether [`link`](Self::link) can work at all.
-    pub(crate) fn is_linkable(&self) -> bool {
-        self.linkable
+    /// Gives the file the name `path`, which nobody may have yet; false if this file cannot be linked there.
+    pub(crate) fn link(&self, path: &Path) -> io::Result<bool> {
+        if self.linkable { system::link(&self.handle, path) } else { Ok(false) }
     }
 
     pub(crate) fn into_file(self) -> File {
@@ -241,8 +255,13 @@ impl Spare for BytesMut {
 /// A new file of mode 0600 with a name that nobody can guess, and that name.
 pub(crate) fn create_named(dir: &Path) -> io::Result<(File, PathBuf)> {
     let (file, path) = system::create_named(dir)?;
-    system::make_private(&file)?;
-    Ok((file, path))
+    match system::make_private(&file) {
+        Ok(()) => Ok((file, path)),
+        Err(error) => {
+            let _ = std::fs::remove_file(path);
+            Err(error)
+        }
+    }
 }
 
 #[cfg(any(unix, windows))]

@@ -16,7 +16,18 @@ mod system;
 pub(crate) use anon::{AnonFile, Spare, create_named};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use pages::advise_huge;
-pub(crate) use system::{file_size_limit, is_ram, is_writable, rename_without_replacing, temporary_directory};
+pub(crate) use system::{
+    file_size_limit, is_ram, is_writable, rename_without_replacing, temporary_directory, told_directory,
+};
+
+/// What kind of file system a file is on, as far as it changes what we do.
+#[derive(Debug, Clone, Copy)]
+struct FileSystem {
+    /// Blocks set aside ahead make large files cheaper (ext4: 0.70-0.75 of the time; xfs 1.0-1.75, btrfs 1.03).
+    set_aside_pays: bool,
+    /// A read fault in a hole takes memory, which may not be there.
+    holes_can_fault: bool,
+}
 
 /// A name that nobody can guess: 128 bits from the system's source of randomness.
 ///

@@ -14,7 +14,11 @@ fn unsupported<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no anonymous files"))
 }
 
-pub(crate) fn open_anonymous(_: &Path) -> io::Result<(Handle, bool)> {
+pub(super) fn open_nameless(_: &Path) -> io::Result<Option<Handle>> {
+    Ok(None)
+}
+
+pub(super) fn open_unlinked(_: &Path) -> io::Result<Handle> {
     unsupported()
 }
 
@@ -46,14 +50,7 @@ pub(super) fn fill_holes(file: &Handle, _: u64) -> io::Result<()> {
     match *file {}
 }
 
-/// What kind of file system a file is on, as far as it changes what we do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FileSystem {
-    pub(super) set_aside_pays: bool,
-    pub(super) holes_can_fault: bool,
-}
-
-pub(super) fn file_system(file: &Handle) -> FileSystem {
+pub(super) fn file_system(file: &Handle) -> super::FileSystem {
     match *file {}
 }
 
@@ -65,6 +62,10 @@ pub(crate) fn is_writable(_: &Path) -> bool {
     false
 }
 
+pub(crate) fn told_directory() -> Option<PathBuf> {
+    None
+}
+
 pub(crate) fn temporary_directory() -> PathBuf {
     "/tmp".into()
 }
@@ -73,7 +74,7 @@ pub(crate) fn file_size_limit() -> u64 {
     u64::MAX
 }
 
-pub(super) fn link(file: &Handle, _: &Path) -> io::Result<()> {
+pub(super) fn link(file: &Handle, _: &Path) -> io::Result<bool> {
     match *file {}
 }
 

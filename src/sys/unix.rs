@@ -14,23 +14,27 @@ use rustix::io::{Errno, retry_on_intr};
 
 pub(super) type Handle = File;
 
-/// An anonymous file in `dir`, and whether it can still be given a name.
-pub(crate) fn open_anonymous(dir: &Path) -> io::Result<(File, bool)> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    {
-        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-        match retry_on_intr(|| rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR)) {
-            Ok(file) => return Ok((File::from(file), true)),
-            // The first four say, by kernel and file system, that there is no such thing; the last is a sandbox's word.
-            // Each may mean something else as well: then the named file below fails too, and its error is reported.
-            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL | Errno::PERM) => {}
-            Err(error) => return Err(error.into()),
-        }
+/// A file in `dir` that never had a name and can be given one, if there is such a thing.
+#[doc(alias = "O_TMPFILE")]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(super) fn open_nameless(dir: &Path) -> io::Result<Option<File>> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match retry_on_intr(|| rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR)) {
+        Ok(file) => Ok(Some(File::from(file))),
+        // The first four say, by kernel and file system, that there is no such thing; the last is a sandbox's word.
+        // Each may mean something else as well: then making a file with a name fails too, and that error is reported.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL | Errno::PERM) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    Ok((unlinked_at_once(dir)?, false))
 }
 
-fn unlinked_at_once(dir: &Path) -> io::Result<File> {
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(super) fn open_nameless(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// A file in `dir` that has no name any more.
+pub(super) fn open_unlinked(dir: &Path) -> io::Result<File> {
     let (file, path) = create_named(dir)?;
     retry_on_intr(|| rustix::fs::unlink(&path))?;
     Ok(file)
@@ -113,24 +117,15 @@ pub(super) fn fill_holes(_: &Handle, _: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What kind of file system a file is on, as far as it changes what we do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FileSystem {
-    /// Blocks set aside ahead make large files cheaper (ext4: 0.70-0.75 of the time; xfs 1.0-1.75, btrfs 1.03).
-    pub(super) set_aside_pays: bool,
-    /// A read fault in a hole takes memory, which may not be there.
-    pub(super) holes_can_fault: bool,
-}
-
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn file_system(file: &Handle) -> FileSystem {
+pub(super) fn file_system(file: &Handle) -> super::FileSystem {
     let kind = rustix::fs::fstatfs(file).map(|stat| stat.f_type as u32).unwrap_or(0);
-    FileSystem { set_aside_pays: kind == EXT4, holes_can_fault: [TMPFS, RAMFS, OVERLAY, 0].contains(&kind) }
+    super::FileSystem { set_aside_pays: kind == EXT4, holes_can_fault: [TMPFS, RAMFS, OVERLAY, 0].contains(&kind) }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn file_system(_: &Handle) -> FileSystem {
-    FileSystem { set_aside_pays: false, holes_can_fault: false }
+pub(super) fn file_system(_: &Handle) -> super::FileSystem {
+    super::FileSystem { set_aside_pays: false, holes_can_fault: false }
 }
 
 /// Whether files in `dir` live in memory.
@@ -149,9 +144,16 @@ pub(crate) fn is_writable(dir: &Path) -> bool {
     rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
+/// What the user named, if anything.
+pub(crate) fn told_directory() -> Option<PathBuf> {
+    std::env::var_os("TMPDIR").filter(|dir| !dir.is_empty()).map(PathBuf::from)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the caller asks whether it is RAM")]
 pub(crate) fn temporary_directory() -> PathBuf {
-    std::env::temp_dir()
+    let usual = std::env::temp_dir();
+    // An empty `TMPDIR` is taken there for a path.
+    if usual.as_os_str().is_empty() { PathBuf::from("/tmp") } else { usual }
 }
 
 /// How long a file of this process may be (`RLIMIT_FSIZE`): a write past it would be a signal.
@@ -160,18 +162,24 @@ pub(crate) fn file_size_limit() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 
-/// Gives a file without a name the name `path`, which nobody may have yet.
+/// Gives a file without a name the name `path`, which nobody may have yet; false if this file cannot be linked there.
 #[doc(alias = "linkat")]
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn link(file: &Handle, path: &Path) -> io::Result<()> {
+pub(super) fn link(file: &Handle, path: &Path) -> io::Result<bool> {
     use std::os::fd::AsRawFd;
     let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
-    Ok(rustix::fs::linkat(CWD, descriptor, CWD, path, rustix::fs::AtFlags::SYMLINK_FOLLOW)?)
+    match rustix::fs::linkat(CWD, descriptor, CWD, path, rustix::fs::AtFlags::SYMLINK_FOLLOW) {
+        Ok(()) => Ok(true),
+        // Another file system; one without links; no `/proc`, or none for us. A path that is at fault itself says so
+        // again when a file is made beside it, before anything is copied.
+        Err(Errno::XDEV | Errno::PERM | Errno::ACCESS | Errno::NOENT | Errno::OPNOTSUPP | Errno::MLINK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn link(_: &Handle, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+pub(super) fn link(_: &Handle, _: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Renames `from` to `to`, unless somebody has that name.
@@ -179,7 +187,7 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()>
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     match rustix::fs::renameat_with(CWD, from, CWD, to, rustix::fs::RenameFlags::NOREPLACE) {
         // An old kernel, or a file system that does not know the flag.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        Err(error) if [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&error) => {}
         done => return Ok(done?),
     }
     std::fs::hard_link(from, to)?;

@@ -16,9 +16,13 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 pub(super) type Handle = File;
 
-/// An anonymous file in `dir`, and whether it can still be given a name.
+pub(super) fn open_nameless(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
+}
+
+/// A file in `dir` whose name goes with it.
 #[doc(alias = "FILE_FLAG_DELETE_ON_CLOSE")]
-pub(crate) fn open_anonymous(dir: &Path) -> io::Result<(File, bool)> {
+pub(super) fn open_unlinked(dir: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options
         .create_new(true)
@@ -28,7 +32,7 @@ pub(crate) fn open_anonymous(dir: &Path) -> io::Result<(File, bool)> {
         .share_mode(0)
         .attributes(FILE_ATTRIBUTE_TEMPORARY)
         .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
-    Ok((create(dir, &options)?.0, false))
+    Ok(create(dir, &options)?.0)
 }
 
 /// A new file in `dir` under a name that nobody can guess.
@@ -54,7 +58,7 @@ pub(super) fn make_private(_: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// One call, whose count may be short. The cursor of the handle moves, which nobody of ours relies on.
+/// One call, whose count may be short. The cursor of the handle moves; who copies by the cursor sets it first.
 pub(super) fn read_at(file: &Handle, buf: &mut [u8], offset: u64) -> io::Result<usize> {
     file.seek_read(buf, offset)
 }
@@ -80,15 +84,8 @@ pub(super) fn fill_holes(_: &Handle, _: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What kind of file system a file is on, as far as it changes what we do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FileSystem {
-    pub(super) set_aside_pays: bool,
-    pub(super) holes_can_fault: bool,
-}
-
-pub(super) fn file_system(_: &Handle) -> FileSystem {
-    FileSystem { set_aside_pays: false, holes_can_fault: false }
+pub(super) fn file_system(_: &Handle) -> super::FileSystem {
+    super::FileSystem { set_aside_pays: false, holes_can_fault: false }
 }
 
 pub(crate) fn is_ram(_: &Path) -> bool {
@@ -97,6 +94,10 @@ pub(crate) fn is_ram(_: &Path) -> bool {
 
 pub(crate) fn is_writable(_: &Path) -> bool {
     true
+}
+
+pub(crate) fn told_directory() -> Option<PathBuf> {
+    None
 }
 
 #[expect(clippy::disallowed_methods, reason = "there is no temporary directory in RAM to mistake it for")]
@@ -108,8 +109,8 @@ pub(crate) fn file_size_limit() -> u64 {
     u64::MAX
 }
 
-pub(super) fn link(_: &Handle, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+pub(super) fn link(_: &Handle, _: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 /// Renames `from` to `to`, unless somebody has that name.

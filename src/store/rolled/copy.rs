@@ -21,7 +21,7 @@ impl Rolled {
             self.copy_from_file(source, position)?;
         }
         loop {
-            let room = self.ceiling.saturating_sub(*position);
+            let room = self.window.ceiling().saturating_sub(*position);
             if room == 0 {
                 return match probe(source)? {
                     None => Ok(()),
@@ -50,13 +50,13 @@ impl Rolled {
         self.disk.file().as_file().seek(SeekFrom::Start(*position))?;
         let start = *position;
         loop {
-            let most = self.ceiling.saturating_sub(*position).min(PIECE);
+            let most = self.window.ceiling().saturating_sub(*position).min(PIECE);
             if *position > start {
                 self.disk.set_aside_for(*position + most);
             }
             // Where the kernel cannot copy between the two, the standard library reads into this writer, which keeps
             // what the disk did not take.
-            let mut writer = BufWriter::with_capacity(WINDOW, self.disk.file().as_file());
+            let mut writer = BufWriter::with_capacity(WINDOW, self.disk.as_file_to_write());
             let copied = io::copy(&mut source.take(most), &mut writer);
             let flushed = writer.flush();
             let (mut file, left) = writer.into_parts();
@@ -82,7 +82,7 @@ impl Rolled {
 
     /// Writes what lies from `position` to the end into `sink`, and moves `position` with every byte that was taken.
     pub(in crate::store) fn copy_to<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
-        if sys::is_std_file_or_stdout::<W>() && self.flush().is_ok() && *position < self.len {
+        if KERNEL_COPIES && sys::is_std_file_or_stdout::<W>() && self.flush().is_ok() && *position < self.len {
             return self.copy_to_handle(sink, position);
         }
         // Small windows, each handed on whole: the other end of a pipe is at work meanwhile, where four times as much at a
@@ -105,8 +105,8 @@ impl Rolled {
         self.window.release();
         let mut file = self.disk.file().as_file();
         file.seek(SeekFrom::Start(*position)).map_err(|error| self.disk.error(error))?;
-        // The buffer is used only where the kernel cannot.
-        let mut reader = BufReader::with_capacity(LARGE_PIECE, file.take(self.len - *position));
+        // The buffer is used only where the kernel cannot: then what a failing sink took of it is not known.
+        let mut reader = BufReader::with_capacity(WINDOW, file.take(self.len - *position));
         let copied = loop {
             match io::copy(&mut reader, sink) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -136,7 +136,7 @@ impl Drop for Opened<'_> {
 
 /// How much the kernel is asked to copy at a time: what is set aside ahead of it at most.
 const PIECE: u64 = 16 << 20;
-/// The buffer of a copy that the kernel cannot make: a large window.
-const LARGE_PIECE: usize = 256 * 1024;
+/// Elsewhere `std::io::copy` goes through a buffer, and when the sink fails nobody knows how much of that it took.
+const KERNEL_COPIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 const DISK_ENDS: [io::ErrorKind; 3] =
     [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];

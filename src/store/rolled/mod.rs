@@ -10,6 +10,7 @@ use std::io;
 
 use super::disk::Disk;
 use super::window::{DIRECT, MAPPED_MOST, Window};
+use super::within;
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
 
@@ -18,15 +19,14 @@ pub(crate) struct Rolled {
     disk: Disk,
     window: Window,
     len: u64,
-    /// The most bytes the content may have, and who says so.
-    ceiling: u64,
-    whose: Limit,
+    /// Whose limit the window's ceiling is.
+    ceiling_is: Limit,
 }
 
 impl Rolled {
-    pub(super) fn new(disk: Disk, ceiling: u64, whose: Limit) -> Self {
-        let len = disk.len();
-        Self { disk, window: Window::new(0, ceiling), len, ceiling, whose }
+    /// `disk` holds all of the content, whose length is `len`.
+    pub(super) fn new(disk: Disk, len: u64, ceiling: u64, ceiling_is: Limit) -> Self {
+        Self { disk, window: Window::new(0, ceiling), len, ceiling_is }
     }
 
     /// Appends to the window, if it is there and has room: what happens each time, apart from what happens once a window.
@@ -44,7 +44,7 @@ impl Rolled {
         let room = self.room(offset)?;
         let buf = &buf[..buf.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
         let before = self.len;
-        let written = if buf.len() < DIRECT { self.write_through(buf, offset) } else { self.write_past(buf, offset) };
+        let written = if buf.len() < DIRECT { self.write_through(buf, offset) } else { self.write_around(buf, offset) };
         if written.is_err() && before < self.len {
             // A gap was opened, and nothing came behind it.
             self.set_len(before)?;
@@ -66,7 +66,7 @@ impl Rolled {
             }
             let more = match self.move_to(offset + done as u64) {
                 Ok(true) => continue,
-                Ok(false) => self.write_past(&buf[done..], offset + done as u64),
+                Ok(false) => self.write_around(&buf[done..], offset + done as u64),
                 Err(error) => Err(error),
             };
             // Whoever has taken a prefix says so, and leaves the error to the next call.
@@ -79,7 +79,7 @@ impl Rolled {
 
     /// How much may be written at `offset`: something, or it is an error.
     fn room(&self, offset: u64) -> io::Result<u64> {
-        match self.ceiling.saturating_sub(offset) {
+        match self.window.ceiling().saturating_sub(offset) {
             0 => Err(self.full()),
             room => Ok(room),
         }
@@ -87,7 +87,7 @@ impl Rolled {
 
     #[cold]
     fn full(&self) -> io::Error {
-        LimitError::too_large(self.whose, self.ceiling)
+        LimitError::too_large(self.ceiling_is, self.window.ceiling())
     }
 
     /// Moves an empty window to `offset`, for writing; false if there is no memory for one.
@@ -106,8 +106,8 @@ impl Rolled {
         Ok(())
     }
 
-    /// Writes past the window.
-    fn write_past(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+    /// Writes around the window.
+    fn write_around(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         self.flush()?;
         self.reach(offset)?;
         let mut done = 0;
@@ -151,11 +151,11 @@ impl Rolled {
     }
 
     pub(super) fn set_len(&mut self, len: u64) -> io::Result<()> {
-        if len > self.ceiling {
+        if len > self.window.ceiling() {
             return Err(self.full());
         }
         if len < self.len {
-            if len < self.disk.len() {
+            if len < self.disk.file_len() {
                 self.disk.truncate(len)?;
             }
             self.window.cut(len);
@@ -193,21 +193,21 @@ impl Rolled {
     }
 
     fn read_slowly(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let count = self.within(buf.len(), offset);
+        let count = within(self.len, offset, buf.len());
         if count == 0 {
             return Ok(0);
         }
         if self.window.is_dirty() && self.disk.mapped_now().is_none() && self.window.moves_for(offset, count) {
             self.flush_if_possible();
         }
-        self.window.read(&self.disk, &mut buf[..count], offset)?;
+        self.window.read(&self.disk, &mut buf[..count], offset, self.len)?;
         Ok(count)
     }
 
     pub(super) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let count = self.within(buf.len(), offset);
+        let count = within(self.len, offset, buf.len());
         if count > 0 {
-            self.window.read_past(&self.disk, &mut buf[..count], offset)?;
+            self.window.read_around(&self.disk, &mut buf[..count], offset)?;
         }
         Ok(count)
     }
@@ -215,14 +215,13 @@ impl Rolled {
     /// Reads what lies from `offset` to the end behind what `buf` holds, which has room for it.
     pub(super) fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
         let before = buf.len();
-        self.disk.read_behind(buf, usize::MAX, offset)?;
+        let count = within(self.len, offset, usize::MAX);
+        let read = self.disk.read_behind(buf, count, offset);
+        // Whatever came of it: what is newer lies over what came.
         self.window.patch(&mut buf[before..], offset);
+        read?;
         buf.extend_from_slice(self.window.rest(offset + (buf.len() - before) as u64));
         Ok(())
-    }
-
-    fn within(&self, count: usize, offset: u64) -> usize {
-        count.min(usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX))
     }
 
     /// So that the window can move. If the disk refuses, reading goes on past the window, and whoever writes next gets
@@ -244,8 +243,8 @@ impl Rolled {
     fn at_hand(&self, offset: u64) -> &[u8] {
         let held = self.window.rest(offset);
         match self.disk.mapped() {
-            Some(map) if held.is_empty() && !self.window.is_dirty() && offset < map.len() as u64 => {
-                &map[offset as usize..]
+            Some(map) if held.is_empty() && !self.window.is_dirty() && offset < self.len => {
+                &map[offset as usize..self.len as usize]
             }
             _ => held,
         }
@@ -264,9 +263,9 @@ impl Rolled {
 
     /// How much [`fill_at`](Self::fill_at) gave at `offset`.
     #[inline]
-    pub(super) fn given(&self, offset: u64) -> u64 {
+    pub(super) fn given_len(&self, offset: u64) -> u64 {
         match self.at_hand(offset).len() {
-            0 => self.window.given(&self.disk, offset, self.len),
+            0 => self.window.given_len(&self.disk, offset, self.len),
             held => held as u64,
         }
     }
@@ -280,9 +279,11 @@ impl Rolled {
             ));
         }
         self.flush()?;
-        self.disk.map()
+        // Content that is mapped is not longer than what can be addressed.
+        Ok(&self.disk.map()?[..self.len as usize])
     }
 
+    /// The file, whose content is whole only when it has been settled.
     pub(super) fn disk(&self) -> &Disk {
         &self.disk
     }

@@ -1,0 +1,12 @@
+//! What a spool promises, seen from outside, in one binary.
+
+mod fixture;
+
+mod directories;
+mod frozen;
+mod giving_back;
+mod growth;
+mod handles;
+mod limits;
+mod model;
+mod surface;
