@@ -177,7 +177,7 @@ impl Window {
         self.start = offset;
         self.bytes.clear();
         let wanted = if self.streak >= LONG { LARGE } else { WINDOW };
-        if self.bytes.capacity() < wanted {
+        if self.bytes.capacity() < wanted || (self.bytes.capacity() >= LARGE && wanted < LARGE) {
             // Freed first: never two at once.
             self.bytes = Buffer::new();
             let had = [wanted, WINDOW, SMALL].into_iter().find_map(|size| Buffer::aligned(size).ok());

@@ -9,6 +9,7 @@
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -220,6 +221,10 @@ impl AnonFile {
         handle_into_file(self.handle)
     }
 }
+
+// A panic leaves nothing half done here: each call either happened or did not, and the lock holds no data.
+impl UnwindSafe for AnonFile {}
+impl RefUnwindSafe for AnonFile {}
 
 /// Memory that can be read into without initialising it first.
 pub(crate) trait Spare {

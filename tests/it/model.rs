@@ -259,6 +259,22 @@ fn p1_far_places_are_refused_or_reached_and_never_anything_between() {
     }
 }
 
+/// A vectored write is one write: it is refused for where all of it would end, and not begun with the pieces that fit.
+#[test]
+fn p1_a_vectored_write_that_ends_past_every_file_takes_nothing() {
+    let ground = Ground::new();
+    for case in Case::grid(100) {
+        let mut spool = case.options(&ground).build();
+        spool.write_all(noise(100, 1)).unwrap();
+        let was_rolled = spool.is_rolled();
+        spool.seek(SeekFrom::Start(i64::MAX as u64 - 1)).unwrap();
+        let done = spool.write_vectored(&[b"one", b"two"].map(|piece| std::io::IoSlice::new(&piece[..1])));
+        assert_eq!(kind(done), Err(ErrorKind::InvalidInput));
+        assert_eq!((spool.position(), spool.is_rolled()), (i64::MAX as u64 - 1, was_rolled));
+        assert_content(&spool, noise(100, 1), 64 * KIB);
+    }
+}
+
 #[test]
 fn p1_a_hole_of_a_gibibyte_reads_as_zeros() {
     const FAR: u64 = 1 << 30;

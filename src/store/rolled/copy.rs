@@ -28,6 +28,8 @@ impl Rolled {
                     Some(_) => Err(self.full()),
                 };
             }
+            // A pipe holds as much as a small window does, and whoever fills it is at work while that is written.
+            self.window.stay_small();
             let opened = Opened { before: self.len, at: *position, rolled: self };
             if !opened.rolled.window.can_extend(*position) && !opened.rolled.move_to(*position)? {
                 return Err(error::out_of_memory(WINDOW));
@@ -85,12 +87,8 @@ impl Rolled {
         if KERNEL_COPIES && sys::is_std_file_or_stdout::<W>() && self.flush().is_ok() && *position < self.len {
             return self.copy_to_handle(sink, position);
         }
-        // Small windows, each handed on whole: the other end of a pipe is at work meanwhile, where four times as much at a
-        // time takes 1.6 times as long.
-        if self.flush().is_ok() {
-            self.window.release();
-        }
         loop {
+            // The other end of a pipe is at work meanwhile; four times as much at a time takes 1.6 times as long.
             self.window.stay_small();
             let piece = self.fill_at(*position)?;
             if piece.is_empty() {
