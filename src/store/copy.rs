@@ -35,7 +35,7 @@ impl Store {
         let full = *position > self.len() || self.len() >= (self.options.threshold as u64).saturating_add(KEPT_MOST);
         if full && *position < self.options.max_len && self.options.overflow == Overflow::Disk {
             // Memory can keep neither a gap nor ever more bytes too many: the way has to be made before one is asked for.
-            self.allowed(&[0], *position)?;
+            self.allowed(1, *position)?;
             self.roll()?;
             return Ok(true);
         }

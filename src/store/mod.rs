@@ -77,7 +77,7 @@ impl Store {
                 return Ok(buf.len());
             }
         }
-        let buf = self.allowed(buf, offset)?;
+        let buf = &buf[..self.allowed(buf.len(), offset)?];
         self.make_way(offset, buf.len())?;
         match &mut self.tier {
             Tier::Rolled(rolled) => rolled.write(buf, offset),
@@ -90,18 +90,18 @@ impl Store {
         }
     }
 
-    /// The prefix of `buf` that `max_len` allows at `offset`.
-    fn allowed<'a>(&self, buf: &'a [u8], offset: u64) -> io::Result<&'a [u8]> {
+    /// How much of `count` bytes `max_len` allows at `offset`.
+    fn allowed(&self, count: usize, offset: u64) -> io::Result<usize> {
         let max_len = self.options.max_len;
-        let mut buf = buf;
+        let mut count = count;
         if max_len < LONGEST {
             match max_len.saturating_sub(offset) {
                 0 => return Err(LimitError::too_large(Limit::MaxLen, max_len)),
-                room => buf = &buf[..buf.len().min(usize::try_from(room).unwrap_or(usize::MAX))],
+                room => count = count.min(usize::try_from(room).unwrap_or(usize::MAX)),
             }
         }
-        match offset.checked_add(buf.len() as u64) {
-            Some(end) if end <= LONGEST => Ok(buf),
+        match offset.checked_add(count as u64) {
+            Some(end) if end <= LONGEST => Ok(count),
             _ => Err(error::past_every_file()),
         }
     }
@@ -142,12 +142,12 @@ impl Store {
 
     pub(crate) fn write_vectored(&mut self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         let total = bufs.iter().fold(0usize, |total, buf| total.saturating_add(buf.len()));
-        if let Tier::Memory(memory) = &self.tier {
-            let end = offset.saturating_add(total as u64);
-            if total > 0 && end > memory.capacity() as u64 && end <= self.options.max_len.min(LONGEST) {
-                self.make_way(offset, total)?;
-            }
+        if total == 0 {
+            return Ok(0);
         }
+        // As one write: it rolls over before the first of them, or is refused as a whole.
+        let total = self.allowed(total, offset)?;
+        self.make_way(offset, total)?;
         let mut done = 0;
         for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
             match self.write(buf, offset.saturating_add(done as u64)) {
