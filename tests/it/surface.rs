@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt::Debug;
 use std::io::{BufRead, Read, Seek, Write};
-use std::panic::UnwindSafe;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use spooled::{
     Backing, Chunks, FreezeError, IntoFileError, IntoInnerError, Limit, LimitError, Overflow, PathError, PersistError,
@@ -14,7 +14,7 @@ use crate::fixture::case::Case;
 use crate::fixture::{Ground, noise};
 
 const fn free<T: Send + Sync + Unpin + 'static>() {}
-const fn survives_a_panic<T: UnwindSafe>() {}
+const fn survives_a_panic<T: UnwindSafe + RefUnwindSafe>() {}
 const fn plain<T: Copy + Debug + PartialEq + Eq + std::hash::Hash>() {}
 const fn stream<T: Read + BufRead + Seek>() {}
 const fn sink<T: Write>() {}
@@ -28,6 +28,8 @@ const _: () = {
     free::<SpoolOptions>();
     free::<Chunks>();
     survives_a_panic::<SpooledTempFile>();
+    survives_a_panic::<SpooledBytes>();
+    survives_a_panic::<Chunks>();
     survives_a_panic::<SpooledData>();
     survives_a_panic::<SpoolOptions>();
     plain::<Backing>();
