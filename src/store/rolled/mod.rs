@@ -172,15 +172,14 @@ impl Rolled {
     /// Not inlined, so that reading from memory can be.
     #[inline(never)]
     pub(super) fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        if let Some(held) = self.window.held(offset, buf.len()) {
-            buf.copy_from_slice(held);
-            return Ok(buf.len());
+        let len = buf.len();
+        match self.mapped(len, offset).or_else(|| self.window.held(offset, len)) {
+            Some(there) => {
+                buf.copy_from_slice(there);
+                Ok(len)
+            }
+            None => self.read_slowly(buf, offset),
         }
-        if let Some(mapped) = self.mapped(buf.len(), offset) {
-            buf.copy_from_slice(mapped);
-            return Ok(buf.len());
-        }
-        self.read_slowly(buf, offset)
     }
 
     /// `offset..offset + len` as it lies in the mapping, where nothing newer is held and it is not too much.
