@@ -10,7 +10,7 @@ pub enum Backing {
     /// is mostly written.
     #[default]
     File,
-    /// A read-only mapping of the same file, for small reads at random places (a twentieth of the time of a system call
+    /// A read-only mapping of the same file, for small reads at random places (less than a tenth of the time of a system call
     /// each) and for [`as_slice`](crate::SpooledTempFile::as_slice). Small sequential reads take two thirds of the time.
     ///
     /// It takes address space, twice the length of the file, and no memory. Without address space, the file is read as
