@@ -22,10 +22,7 @@ impl fmt::Debug for SpooledData {
     /// Lengths, never content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::InMemory(data) => {
-                let lengths = format_args!("{}/{}", data.position(), data.get_ref().len());
-                f.debug_tuple("InMemory").field(&lengths).finish()
-            }
+            Self::InMemory(data) => write!(f, "InMemory({}/{})", data.position(), data.get_ref().len()),
             Self::OnDisk(file) => f.debug_tuple("OnDisk").field(file).finish(),
         }
     }

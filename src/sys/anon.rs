@@ -40,7 +40,7 @@ impl AnonFile {
     pub(crate) fn create(dir: &Path) -> io::Result<AnonFile> {
         match Self::create_nameless(dir)? {
             Some(nameless) => Ok(nameless),
-            None => Ok(Self::new(system::open_unlinked(dir)?, false)),
+            None => system::open_unlinked(dir).map(|handle| Self::new(handle, false)),
         }
     }
 
