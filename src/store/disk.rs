@@ -142,14 +142,11 @@ impl Disk {
         ready().map(drop).map_err(|error| self.error(error))
     }
 
-    /// Copies the file's first `len` bytes into another, and leaves its own cursor where it was.
+    /// Copies the file's first `len` bytes into another, by its own cursor.
     pub(crate) fn copy_whole(&self, len: u64, mut target: &File) -> io::Result<()> {
         let mut file = self.file.as_file();
-        let position = file.stream_position()?;
         file.rewind()?;
-        let copied = io::copy(&mut file.take(len), &mut target);
-        file.seek(SeekFrom::Start(position))?;
-        match copied? {
+        match io::copy(&mut file.take(len), &mut target)? {
             all if all == len => Ok(()),
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }

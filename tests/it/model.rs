@@ -260,6 +260,28 @@ fn p1_far_places_are_refused_or_reached_and_never_anything_between() {
 }
 
 /// A vectored write is one write: it is refused for where all of it would end, and not begun with the pieces that fit.
+/// A sink that claims more than it was given does not take the position past the end.
+#[test]
+fn p1_a_sink_that_lies_about_its_count_harms_nobody() {
+    struct Liar;
+    impl Write for Liar {
+        fn write(&mut self, buf: &[u8]) -> std::io::Result<usize> {
+            Ok(buf.len() + 1000)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let ground = Ground::new();
+    for case in Case::grid(300 * KIB) {
+        let mut spool = case.options(&ground).build();
+        spool.write_all(noise(300 * KIB, 1)).unwrap();
+        spool.rewind().unwrap();
+        assert_eq!(spool.copy_to(&mut Liar).unwrap(), 300 * KIB as u64);
+        assert_eq!(spool.position(), 300 * KIB as u64);
+    }
+}
+
 #[test]
 fn p1_a_vectored_write_that_ends_past_every_file_takes_nothing() {
     let ground = Ground::new();
