@@ -33,3 +33,14 @@ fn p3_what_was_split_off_does_not_come_back_as_room() {
     spool.write_at(noise(64 * KIB, 1), 1).unwrap();
     assert!(spool.is_rolled());
 }
+
+/// The `tempfile` crate's keeps all of it.
+#[test]
+fn p3_cutting_gives_memory_back() {
+    let mut spool = SpooledTempFile::new(MIB);
+    spool.write_at(noise(MIB, 1), 0).unwrap();
+    spool.set_len(1000).unwrap();
+    assert_eq!(spool.as_slice().unwrap(), &noise(MIB, 1)[..1000]);
+    let SpooledData::InMemory(data) = spool.into_inner().unwrap() else { panic!("it has rolled") };
+    assert!(data.get_ref().capacity() <= 2000, "{} bytes", data.get_ref().capacity());
+}
