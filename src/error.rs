@@ -19,9 +19,14 @@ pub enum Limit {
     Memory,
     /// The process's own limit on the size of a file (`RLIMIT_FSIZE`).
     FileSize,
+    /// The memory that a [`Pool`](crate::Pool) may hold.
+    PoolMemory,
+    /// The disk that a [`Pool`](crate::Pool) may hold.
+    PoolDisk,
 }
 
-/// The cause inside an [`io::Error`] of kind [`FileTooLarge`](io::ErrorKind::FileTooLarge): a limit, in bytes.
+/// The cause inside an [`io::Error`] of kind [`FileTooLarge`](io::ErrorKind::FileTooLarge), or where the limit is shared
+/// [`QuotaExceeded`](io::ErrorKind::QuotaExceeded): a limit, in bytes.
 ///
 /// ```
 /// use spooled::{Limit, LimitError, SpoolOptions};
@@ -54,6 +59,12 @@ impl LimitError {
     pub(crate) fn too_large(which: Limit, limit: u64) -> io::Error {
         io::Error::new(io::ErrorKind::FileTooLarge, LimitError { which, limit })
     }
+
+    /// Of an allowance that others share: what is refused now may be there as soon as one of them gives back.
+    #[cold]
+    pub(crate) fn quota(which: Limit, limit: u64) -> io::Error {
+        io::Error::new(io::ErrorKind::QuotaExceeded, LimitError { which, limit })
+    }
 }
 
 impl fmt::Display for LimitError {
@@ -62,6 +73,8 @@ impl fmt::Display for LimitError {
             Limit::MaxLen => "the spool's maximum length",
             Limit::Memory => "what the spool may hold in memory",
             Limit::FileSize => "the process's limit on the size of a file",
+            Limit::PoolMemory => "what the pool may hold in memory",
+            Limit::PoolDisk => "what the pool may hold on disk",
         };
         write!(f, "{whose} is {} bytes", self.limit)
     }

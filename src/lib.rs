@@ -120,15 +120,19 @@ mod cursor;
 mod directory;
 mod error;
 mod frozen;
+mod gauge;
 mod options;
+mod pool;
 mod spooled;
 mod store;
+mod sync;
 mod sys;
 
 pub use directory::default_directory;
 pub use error::{Limit, LimitError, PathError};
 pub use frozen::{Chunks, FreezeError, SpooledBytes};
 pub use options::{Backing, Overflow, SpoolOptions};
+pub use pool::{Pool, PoolBuilder, PoolStats};
 pub use spooled::{
     IntoFileError, IntoInnerError, PersistError, SpooledData, SpooledTempFile, spooled_tempfile, spooled_tempfile_in,
     tempfile, tempfile_in,

@@ -1,7 +1,10 @@
-//! What was asked for: plain data, no I/O.
+//! What was asked for: plain data, no I/O; and a pool to share, if one was named.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use crate::directory::Directories;
+use crate::pool::{Pool, Seat};
 
 /// What a rolled spool reads through. Both write with positional writes through a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -61,34 +64,48 @@ pub enum Overflow {
 /// ```
 #[derive(Debug, Clone)]
 pub struct SpoolOptions {
+    settings: Settings,
+    pool: Option<Pool>,
+}
+
+/// What a store has to know, but for the pool: of that, each spool has a seat of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
     pub(crate) threshold: usize,
     pub(crate) max_len: u64,
     pub(crate) overflow: Overflow,
     pub(crate) backing: Backing,
-    /// `None`: wherever [`default_directory`](crate::directory::default_directory) says.
-    pub(crate) dirs: Option<Arc<[PathBuf]>>,
+    pub(crate) dirs: Directories,
 }
 
 /// The threshold of a spool that was not told one: 64 KiB, the size of a window.
 pub(crate) const DEFAULT_THRESHOLD: usize = 64 * 1024;
 
-impl SpoolOptions {
-    /// A threshold of 64 KiB, no maximum length, [`Overflow::Disk`], [`Backing::File`], the default directory.
+impl Settings {
+    /// Those of a spool that was told nothing else.
     #[inline]
-    pub fn new() -> Self {
+    pub(crate) fn new(threshold: usize) -> Self {
         Self {
-            threshold: DEFAULT_THRESHOLD,
+            threshold,
             max_len: u64::MAX,
             overflow: Overflow::Disk,
             backing: Backing::File,
-            dirs: None,
+            dirs: Directories::DEFAULT,
         }
+    }
+}
+
+impl SpoolOptions {
+    /// A threshold of 64 KiB, no maximum length, [`Overflow::Disk`], [`Backing::File`], the default directory, no pool.
+    #[inline]
+    pub fn new() -> Self {
+        Self { settings: Settings::new(DEFAULT_THRESHOLD), pool: None }
     }
 
     /// How many bytes stay in memory. One more rolls over; 0 rolls at the first byte, `usize::MAX` never does by
     /// itself.
     pub fn threshold(&mut self, bytes: usize) -> &mut Self {
-        self.threshold = bytes;
+        self.settings.threshold = bytes;
         self
     }
 
@@ -100,28 +117,62 @@ impl SpoolOptions {
     /// The directories for the file, tried in order: the next where a file cannot be made, or does not take the
     /// content. If none does, the first one's error is returned. An empty list means the default directory.
     pub fn dirs(&mut self, dirs: impl IntoIterator<Item = impl Into<PathBuf>>) -> &mut Self {
-        let dirs: Vec<PathBuf> = dirs.into_iter().map(Into::into).collect();
-        self.dirs = if dirs.is_empty() { None } else { Some(dirs.into()) };
+        self.settings.dirs = Directories::new(dirs);
         self
     }
 
     /// What a rolled spool reads through.
     pub fn backing(&mut self, backing: Backing) -> &mut Self {
-        self.backing = backing;
+        self.settings.backing = backing;
         self
     }
 
     /// The most bytes the content may have, wherever it is. A write that crosses it takes the prefix that fits and
     /// says so; the next is [`FileTooLarge`](std::io::ErrorKind::FileTooLarge), takes nothing and rolls nothing.
     pub fn max_len(&mut self, bytes: u64) -> &mut Self {
-        self.max_len = bytes;
+        self.settings.max_len = bytes;
         self
     }
 
     /// What happens at the threshold.
     pub fn overflow(&mut self, overflow: Overflow) -> &mut Self {
-        self.overflow = overflow;
+        self.settings.overflow = overflow;
         self
+    }
+
+    /// The pool that the spools share: its limits hold for all of them, its directories are theirs unless they are given
+    /// some of their own, and what one of them has used, the next uses again. The options hold a clone of it; a spool
+    /// does not, and outlives it.
+    ///
+    /// ```
+    /// use spooled::{Pool, SpoolOptions};
+    /// use std::io::{ErrorKind, Write};
+    ///
+    /// let pool = Pool::builder().disk(100_000).build();
+    /// let mut options = SpoolOptions::new();
+    /// options.threshold(0).pool(&pool);
+    ///
+    /// let (mut first, mut second) = (options.build(), options.build());
+    /// first.set_len(99_990)?;
+    /// assert_eq!(second.write_all(b"eleven more").unwrap_err().kind(), ErrorKind::QuotaExceeded);
+    /// drop(first);
+    /// second.write_all(b"eleven more")?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn pool(&mut self, pool: &Pool) -> &mut Self {
+        self.pool = Some(pool.clone());
+        self
+    }
+
+    #[inline]
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// A seat in the pool, if there is one, for one spool.
+    #[inline]
+    pub(crate) fn seat(&self) -> Option<Arc<Seat>> {
+        self.pool.as_ref().map(Pool::seat)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cursor::Content;
-use crate::store::{self, Disk, Parts, Window};
+use crate::store::{self, Disk, Lease, Parts, Window};
 
 #[derive(Clone)]
 pub(super) enum View {
@@ -18,7 +18,7 @@ pub(super) enum View {
 /// A range of a file that nobody writes to any more.
 #[derive(Clone)]
 pub(super) struct Extent {
-    disk: Arc<Disk>,
+    lease: Arc<Lease>,
     start: u64,
     len: u64,
 }
@@ -38,7 +38,7 @@ impl View {
     pub(super) fn new(parts: Parts) -> Self {
         match parts {
             Parts::Memory(buffer) => Self::Memory(buffer.freeze()),
-            Parts::Disk(disk, len) => Self::on_disk(Extent { disk: Arc::new(disk), start: 0, len }),
+            Parts::Disk(lease, len) => Self::on_disk(Extent { lease: Arc::new(lease), start: 0, len }),
         }
     }
 
@@ -54,10 +54,10 @@ impl View {
         match self {
             Self::Memory(bytes) => Ok(store::copy(rest(bytes, offset), buf)),
             Self::Disk(view) => {
-                let Extent { disk, start, len } = &view.extent;
-                let count = store::within(*len, offset, buf.len());
+                let Extent { start, len, .. } = view.extent;
+                let count = store::within(len, offset, buf.len());
                 if count > 0 {
-                    view.window.read_around(disk, &mut buf[..count], start + offset)?;
+                    view.window.read_around(view.extent.disk(), &mut buf[..count], start + offset)?;
                 }
                 Ok(count)
             }
@@ -69,8 +69,8 @@ impl View {
         match self {
             Self::Memory(bytes) => Self::Memory(bytes.slice(begin as usize..end as usize)),
             Self::Disk(view) => {
-                let Extent { disk, start, .. } = &view.extent;
-                Self::on_disk(Extent { disk: Arc::clone(disk), start: start + begin, len: end - begin })
+                let Extent { lease, start, .. } = &view.extent;
+                Self::on_disk(Extent { lease: Arc::clone(lease), start: start + begin, len: end - begin })
             }
         }
     }
@@ -80,7 +80,7 @@ impl View {
             Self::Memory(bytes) => Ok(bytes.clone()),
             Self::Disk(view) if view.extent.len == 0 => Ok(Bytes::new()),
             Self::Disk(view) => {
-                view.extent.disk.map()?;
+                view.extent.disk().map()?;
                 Ok(Bytes::from_owner(Mapped(view.extent.clone())))
             }
         }
@@ -127,8 +127,8 @@ impl Content for View {
             Self::Memory(bytes) => Ok(rest(bytes, offset)),
             Self::Disk(view) if offset >= view.extent.len => Ok(&[]),
             Self::Disk(view) => {
-                let Extent { disk, start, len } = &view.extent;
-                view.window.fill_at(disk, start + offset, start + len)
+                let Extent { start, len, .. } = view.extent;
+                view.window.fill_at(view.extent.disk(), start + offset, start + len)
             }
         }
     }
@@ -139,8 +139,8 @@ impl Content for View {
             Self::Memory(bytes) => rest(bytes, offset).len() as u64,
             Self::Disk(view) if offset >= view.extent.len => 0,
             Self::Disk(view) => {
-                let Extent { disk, start, len } = &view.extent;
-                view.window.given_len(disk, start + offset, start + len)
+                let Extent { start, len, .. } = view.extent;
+                view.window.given_len(view.extent.disk(), start + offset, start + len)
             }
         }
     }
@@ -152,12 +152,16 @@ impl Extent {
         self.len
     }
 
+    fn disk(&self) -> &Disk {
+        self.lease.disk()
+    }
+
     /// Reads at `offset` behind what `buf` holds, at most `most` bytes. Short only at the end.
     pub(super) fn read_behind(&self, buf: &mut Vec<u8>, most: usize, offset: u64) -> io::Result<usize> {
         let count = store::within(self.len, offset, most);
-        match self.disk.read_behind(buf, count, self.start + offset)? {
+        match self.disk().read_behind(buf, count, self.start + offset)? {
             all if all == count => Ok(count),
-            _ => Err(self.disk.error(io::ErrorKind::UnexpectedEof.into())),
+            _ => Err(self.disk().error(io::ErrorKind::UnexpectedEof.into())),
         }
     }
 }
@@ -169,10 +173,10 @@ impl DiskView {
     }
 
     fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let Extent { disk, start, len } = &self.extent;
-        let count = store::within(*len, offset, buf.len());
+        let Extent { start, len, .. } = self.extent;
+        let count = store::within(len, offset, buf.len());
         if count > 0 {
-            self.window.read(disk, &mut buf[..count], start + offset, start + len)?;
+            self.window.read(self.extent.disk(), &mut buf[..count], start + offset, start + len)?;
         }
         Ok(count)
     }
@@ -190,10 +194,10 @@ struct Mapped(Extent);
 
 impl AsRef<[u8]> for Mapped {
     fn as_ref(&self) -> &[u8] {
-        let Extent { disk, start, len } = &self.0;
+        let Extent { start, len, .. } = self.0;
         // It was mapped before this was made, and a file that is shared keeps its mapping.
-        let map = disk.map().unwrap_or_default();
-        &map[*start as usize..(start + len) as usize]
+        let map = self.0.disk().map().unwrap_or_default();
+        &map[start as usize..(start + len) as usize]
     }
 }
 

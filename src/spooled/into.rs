@@ -113,7 +113,7 @@ impl SpooledTempFile {
                 data.set_position(position);
                 SpooledData::InMemory(data)
             }
-            Parts::Disk(disk, _) => SpooledData::OnDisk(disk.into_file()),
+            Parts::Disk(lease, _) => SpooledData::OnDisk(lease.into_file()),
         }
     }
 }

@@ -19,8 +19,9 @@ pub use persist::PersistError;
 use crate::cursor::{Content, Cursor, read_and_seek_by_cursor};
 use crate::directory::default_directory;
 use crate::error::PathError;
-use crate::options::{DEFAULT_THRESHOLD, SpoolOptions};
-use crate::store::{Buffer, Store};
+use crate::options::{DEFAULT_THRESHOLD, Settings, SpoolOptions};
+use crate::pool::Buffer;
+use crate::store::Store;
 use crate::sys::AnonFile;
 
 /// A buffer that starts in memory and moves to an anonymous file when it outgrows a threshold.
@@ -68,7 +69,7 @@ impl SpooledTempFile {
     /// ```
     #[inline]
     pub fn new(threshold: usize) -> Self {
-        Self::from_options(SpoolOptions { threshold, ..SpoolOptions::new() })
+        Self { cursor: Cursor::new(Store::new(Settings::new(threshold), None)) }
     }
 
     /// The same with a directory of its own, whose path it copies.
@@ -79,11 +80,6 @@ impl SpooledTempFile {
     /// ```
     pub fn new_in<P: AsRef<Path>>(threshold: usize, dir: P) -> Self {
         SpoolOptions::new().threshold(threshold).dir(dir.as_ref()).build()
-    }
-
-    #[inline]
-    fn from_options(options: SpoolOptions) -> Self {
-        Self { cursor: Cursor::new(Store::new(options)) }
     }
 
     /// Whether the content is in a file.
@@ -199,7 +195,7 @@ impl SpoolOptions {
     /// A spool made so. Does no I/O and allocates nothing, so it cannot fail.
     #[inline]
     pub fn build(&self) -> SpooledTempFile {
-        SpooledTempFile::from_options(self.clone())
+        SpooledTempFile { cursor: Cursor::new(Store::new(self.settings().clone(), self.seat())) }
     }
 }
 
@@ -264,9 +260,9 @@ pub fn tempfile_in<P: AsRef<Path>>(dir: P) -> io::Result<File> {
 
 fn anonymous(dir: &Path) -> io::Result<File> {
     let make = || {
-        let file = AnonFile::create(dir)?;
+        let file = AnonFile::create(dir, None)?;
         file.make_private()?;
-        Ok(file.into_file())
+        Ok(file.into_file(|| ()))
     };
     make().map_err(|error| PathError::at(dir, error))
 }
@@ -275,8 +271,7 @@ impl From<BytesMut> for SpooledTempFile {
     /// Takes the bytes as they are, without a copy. Position 0; the threshold is the larger of 64 KiB and the capacity.
     fn from(bytes: BytesMut) -> Self {
         let threshold = bytes.capacity().max(DEFAULT_THRESHOLD);
-        let options = SpoolOptions { threshold, ..SpoolOptions::new() };
-        Self { cursor: Cursor::new(Store::with_content(Buffer::from(bytes), options)) }
+        Self { cursor: Cursor::new(Store::with_content(Buffer::from(bytes), Settings::new(threshold))) }
     }
 }
 

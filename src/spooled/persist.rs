@@ -153,7 +153,7 @@ impl<'a> Target<'a> {
             nameless.make_private()?;
             content.write_to(nameless.as_file_to_write(), position)?;
             if self.link(&nameless)? {
-                return Ok(nameless.into_file());
+                return Ok(nameless.into_file(|| ()));
             }
         }
         let (file, beside) = sys::create_named(self.directory)?;

@@ -5,9 +5,9 @@
 
 use std::io::{self, Read, Write};
 
-use super::buffer::Buffer;
-use super::{Store, Tier};
+use super::{Store, Tier, home_of};
 use crate::options::Overflow;
+use crate::pool::Buffer;
 
 impl Store {
     /// Reads `source` to its end, from `position` on, and moves `position` with every byte that is kept.
@@ -16,10 +16,14 @@ impl Store {
             match &mut self.tier {
                 Tier::Rolled(rolled) => return rolled.copy_from(source, position),
                 Tier::Memory(memory) => {
-                    let limit = self.options.memory_limit(self.options.threshold.max(memory.capacity()));
+                    let limit = self.settings.memory_limit(self.settings.threshold.max(memory.capacity()));
                     let more = match usize::try_from(*position) {
                         Ok(at) if at < memory.len() => overwrite_from(memory, source, position)?,
-                        Ok(at) if at < limit => append_from(memory, source, position, limit)?,
+                        Ok(at) if at < memory.capacity().min(limit) => append_from(memory, source, position, limit)?,
+                        Ok(at) if at < limit => {
+                            self.make_way_to_read(at, limit)?;
+                            true
+                        }
                         _ => self.copy_past_memory(source, position)?,
                     };
                     if !more {
@@ -30,10 +34,25 @@ impl Store {
         }
     }
 
+    /// Sees to it that something can be read to `at`, where memory may grow to `limit`; or that it has rolled over.
+    fn make_way_to_read(&mut self, at: usize, limit: usize) -> io::Result<()> {
+        let mut made = Ok(());
+        // Fewer where there is a pool that has no more.
+        for size in [FIRST_READ, 512, 1] {
+            made = self.make_way(at as u64, size.min(limit - at));
+            if made.is_ok() {
+                break;
+            }
+        }
+        made
+    }
+
     /// Goes on where memory ends, if the source does: says whether there may be more.
     fn copy_past_memory<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<bool> {
-        let full = *position > self.len() || self.len() >= (self.options.threshold as u64).saturating_add(KEPT_MOST);
-        if full && *position < self.options.max_len && self.options.overflow == Overflow::Disk {
+        let full = *position > self.len()
+            || self.len() >= (self.settings.threshold as u64).saturating_add(KEPT_MOST)
+            || !self.can_keep_one();
+        if full && *position < self.settings.max_len && self.settings.overflow == Overflow::Disk {
             // Memory can keep neither a gap nor ever more bytes too many: the way has to be made before one is asked for.
             self.allowed(1, *position)?;
             self.roll()?;
@@ -52,14 +71,27 @@ impl Store {
         }
     }
 
+    /// Whether a byte too many would have a place: in a pool that is short of memory it might not.
+    fn can_keep_one(&mut self) -> bool {
+        match &mut self.tier {
+            Tier::Memory(memory) if self.seat.is_some() => {
+                let one_more = memory.len() + 1;
+                let limit = one_more.max(memory.capacity());
+                one_more <= memory.capacity() || memory.grow(one_more, limit, home_of(&self.seat)).is_ok()
+            }
+            _ => true,
+        }
+    }
+
     /// Keeps a byte that was asked for to see whether the source had ended, and which the disk then had no place for.
     ///
     /// One byte more than the threshold allows; but not more than a hard limit does.
     fn keep(&mut self, byte: u8, position: &mut u64) {
         if let Tier::Memory(memory) = &mut self.tier {
             let at = memory.len();
-            let soft = self.options.overflow == Overflow::Disk && (at as u64) < self.options.max_len;
-            if soft && at as u64 == *position && memory.grow(at + 1, at + 1).is_ok() {
+            let soft = self.settings.overflow == Overflow::Disk && (at as u64) < self.settings.max_len;
+            let home = home_of(&self.seat);
+            if soft && at as u64 == *position && memory.grow(at + 1, at + 1, home).is_ok() {
                 memory.put(&[byte], at);
                 *position += 1;
             }
@@ -75,7 +107,7 @@ impl Store {
     }
 }
 
-/// Reads straight behind the content in memory, which may grow to `limit`. Says whether there may be more.
+/// Reads straight behind the content in memory, as far as that has room and `limit` allows. Says whether there may be more.
 fn append_from<R: Read + ?Sized>(
     memory: &mut Buffer,
     source: &mut R,
@@ -83,9 +115,6 @@ fn append_from<R: Read + ?Sized>(
     limit: usize,
 ) -> io::Result<bool> {
     let at = *position as usize;
-    if memory.capacity() <= at {
-        memory.grow(at.saturating_add(FIRST_READ).min(limit), limit)?;
-    }
     let room = (memory.capacity().min(limit) - at).min(LARGEST_READ);
     if at == memory.len() {
         return memory.fill_from(source, room, |read| *position += read as u64);

@@ -1,15 +1,19 @@
-//! The file of a rolled spool: its directory, what it is read through, blocks set aside ahead of the writes.
+//! The file of a rolled spool: its directory, what it is read through, blocks set aside ahead of the writes; and how much
+//! of its pool's disk it has claimed.
 //!
-//! Reading takes `&self`, so that frozen clones share it; writing, growing and cutting have one owner.
+//! Reading takes `&self`, so that frozen clones share it; writing, growing and cutting have one owner. Whoever is about to
+//! accept bytes claims them first: then writing them can fail for want of space, but never for want of allowance.
 //! Knows nothing of the window: its length is the file's, which the content may exceed by what is still to be written.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::error::PathError;
+use crate::error::{Limit, LimitError, PathError};
 use crate::options::Backing;
-use crate::sys::{AnonFile, Spare};
+use crate::pool::Home;
+use crate::sys::{self, AnonFile, Spare};
 
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -18,14 +22,114 @@ pub(crate) struct Disk {
     backing: Backing,
     /// Blocks are there up to here at least; `u64::MAX` once it is known not to pay.
     ahead: u64,
+    /// Whose allowances it uses; none while it is kept there.
+    home: Option<Arc<Home>>,
+    reusable: bool,
 }
 
 impl Disk {
-    pub(super) fn create(directory: PathBuf, backing: Backing) -> io::Result<Disk> {
-        match AnonFile::create(&directory) {
-            Ok(file) => Ok(Disk { file, directory, backing, ahead: 0 }),
+    /// A new file, in a pool one with `len` bytes claimed, which is to be kept there afterwards if it is `reusable`.
+    ///
+    /// # Errors
+    /// The directory's; `QuotaExceeded` where the pool has no more.
+    pub(super) fn create(
+        directory: PathBuf,
+        backing: Backing,
+        home: Option<&Arc<Home>>,
+        len: u64,
+        reusable: bool,
+    ) -> io::Result<Disk> {
+        let make = || match home {
+            None => AnonFile::create(&directory, None),
+            Some(home) => {
+                let boundary = home.files.open(len).ok_or_else(|| no_room(home))?;
+                let file = AnonFile::create(&directory, Some(boundary))?;
+                home.files.enter(&file);
+                Ok(file)
+            }
+        };
+        let mut made = make();
+        if let (Err(error), Some(home)) = (&made, home) {
+            if sys::no_descriptor_left(error) && home.files.close_kept() {
+                made = make();
+            }
+        }
+        match made {
+            Ok(file) => Ok(Disk { file, directory, backing, ahead: 0, home: home.cloned(), reusable }),
             Err(error) => Err(PathError::at(&directory, error)),
         }
+    }
+
+    /// Takes over a file that was kept in `home`.
+    pub(super) fn reuse(&mut self, backing: Backing, home: &Arc<Home>) {
+        self.backing = backing;
+        self.ahead = 0;
+        self.home = Some(Arc::clone(home));
+    }
+
+    /// Forgets the content, if the file can be kept: then in that pool.
+    pub(super) fn retire(&mut self) -> Option<Arc<Home>> {
+        let home = self.home.take()?;
+        (self.reusable && home.files.retire(&mut self.file)).then_some(home)
+    }
+
+    /// Never to be kept: it fails.
+    pub(super) fn give_up(&mut self) {
+        self.reusable = false;
+    }
+
+    /// Whose memory the windows over it take.
+    #[inline]
+    pub(crate) fn home(&self) -> Option<&Arc<Home>> {
+        self.home.as_ref()
+    }
+
+    /// How far it may be written.
+    #[inline]
+    pub(super) fn claimed(&self) -> u64 {
+        self.file.claimed()
+    }
+
+    /// Claims all up to `end`.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, with nothing changed.
+    #[inline]
+    pub(super) fn claim(&mut self, end: u64) -> io::Result<()> {
+        if end <= self.file.claimed() { Ok(()) } else { self.claim_more(end) }
+    }
+
+    #[cold]
+    fn claim_more(&mut self, end: u64) -> io::Result<()> {
+        let Self { file, home, .. } = self;
+        match home {
+            Some(home) if !file.claim(end) => {
+                let more = end - file.claimed();
+                if home.files.make_room(more, || file.claim(end)) { Ok(()) } else { Err(no_room(home)) }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Claims up to `end`, if nothing has to go for it.
+    pub(super) fn claim_if_free(&mut self, end: u64) {
+        self.file.claim(end);
+    }
+
+    /// Claims up to `end`, or as much of it as there is.
+    pub(super) fn claim_some(&mut self, end: u64) {
+        if self.claim(end).is_err() {
+            if let Some(home) = &self.home {
+                let most = self.file.claimed().saturating_add(home.files.unclaimed());
+                // Refused where others take it meanwhile: then there is none.
+                let _ = self.claim(end.min(most));
+            }
+        }
+    }
+
+    /// Claims no more than `len`, where the content ends.
+    pub(super) fn unclaim(&mut self, len: u64) {
+        self.file.unclaim(len);
     }
 
     /// Writes at `offset`, which is at most `len`. One call, whose count may be short.
@@ -51,20 +155,26 @@ impl Disk {
     /// On ext4 alone, 0.70-0.75 of the time from 2 MiB on, and 2.5 times as much for a file of 128 KiB.
     #[cold]
     pub(super) fn set_aside_for(&mut self, end: u64) {
-        if self.ahead == u64::MAX || end <= self.ahead.max(self.file.len()) {
+        if self.ahead == u64::MAX {
             return;
         }
-        let from = self.ahead.max(self.file.len());
+        let from = self.ahead.max(self.file.physical());
+        if end <= from {
+            self.ahead = from;
+            return;
+        }
         let step = (end / 2).clamp(SET_ASIDE_FROM, SET_ASIDE_MOST).max(end.saturating_sub(from));
         // No space, no quota, no such call: the writes themselves will say what is wrong, if anything is.
         self.ahead = if self.file.set_aside(from, step) { from + step } else { u64::MAX };
     }
 
-    /// Gives back the blocks that were set aside and not used.
+    /// Cuts off what is no content: blocks that were set aside and not used, and what another left behind.
     pub(super) fn settle(&mut self) -> io::Result<()> {
-        if self.ahead > self.file.len() && self.ahead != u64::MAX {
-            self.truncate(self.file.len())?;
+        let ahead = self.ahead > self.file.len() && self.ahead != u64::MAX;
+        if ahead || self.file.physical() > self.file.len() {
+            return self.truncate(self.file.len());
         }
+        self.unclaim(self.file.len());
         Ok(())
     }
 
@@ -88,6 +198,11 @@ impl Disk {
     /// Bytes were written through [`as_file_to_write`](Self::as_file_to_write), up to `end`.
     pub(super) fn grown_to(&mut self, end: u64) {
         self.file.grown_to(end);
+    }
+
+    /// How far the file reaches, or may.
+    pub(super) fn physical(&self) -> u64 {
+        self.file.physical()
     }
 
     /// How long the file is, which is not how long the content is: a window may hold more.
@@ -152,14 +267,20 @@ impl Disk {
         }
     }
 
-    pub(crate) fn into_file(self) -> File {
-        self.file.into_file()
+    /// The file, which no pool counts any more.
+    pub(super) fn into_file(self) -> File {
+        let Self { file, home, .. } = self;
+        file.into_file(|| home.iter().for_each(|home| home.files.wait_for_others()))
     }
 
     #[cold]
     pub(crate) fn error(&self, error: io::Error) -> io::Error {
         PathError::at(&self.directory, error)
     }
+}
+
+fn no_room(home: &Home) -> io::Error {
+    LimitError::quota(Limit::PoolDisk, home.files.limit())
 }
 
 const SET_ASIDE_FROM: u64 = 2 << 20;

@@ -2,51 +2,54 @@
 //!
 //! Knows the threshold, the limits and what happens at them. Knows nothing of cursors: every call names its offset.
 
-mod buffer;
 mod copy;
 mod disk;
+mod lease;
 mod roll;
 mod rolled;
 mod window;
 
 use std::io::{self, IoSlice};
+use std::sync::Arc;
 
-pub(crate) use buffer::Buffer;
 pub(crate) use disk::Disk;
+pub(crate) use lease::Lease;
 pub(crate) use window::Window;
 
 use crate::error::{self, Limit, LimitError};
-use crate::options::{Overflow, SpoolOptions};
+use crate::options::{Overflow, Settings};
+use crate::pool::{Buffer, Home, Seat};
 use crate::sys;
-use rolled::Rolled;
 
 #[derive(Debug)]
 pub(crate) struct Store {
     tier: Tier,
-    options: SpoolOptions,
+    settings: Settings,
+    seat: Option<Arc<Seat>>,
 }
 
 #[derive(Debug)]
 enum Tier {
     Memory(Buffer),
-    Rolled(Box<Rolled>),
+    Rolled(Lease),
 }
 
 /// A store that was taken apart.
 pub(crate) enum Parts {
     Memory(Buffer),
     /// And how long the content is.
-    Disk(Disk, u64),
+    Disk(Lease, u64),
 }
 
 impl Store {
+    /// An empty one, with a seat in a pool or without.
     #[inline]
-    pub(crate) fn new(options: SpoolOptions) -> Self {
-        Self { tier: Tier::Memory(Buffer::new()), options }
+    pub(crate) fn new(settings: Settings, seat: Option<Arc<Seat>>) -> Self {
+        Self { tier: Tier::Memory(Buffer::new()), settings, seat }
     }
 
-    pub(crate) fn with_content(content: Buffer, options: SpoolOptions) -> Self {
-        Self { tier: Tier::Memory(content), options }
+    pub(crate) fn with_content(content: Buffer, settings: Settings) -> Self {
+        Self { tier: Tier::Memory(content), settings, seat: None }
     }
 
     /// Writes all of `buf` at `offset`, if that is at the end of what is in memory and takes no growing.
@@ -92,7 +95,7 @@ impl Store {
 
     /// How much of `count` bytes `max_len` allows at `offset`.
     fn allowed(&self, count: usize, offset: u64) -> io::Result<usize> {
-        let max_len = self.options.max_len;
+        let max_len = self.settings.max_len;
         let mut count = count;
         if max_len < LONGEST {
             match max_len.saturating_sub(offset) {
@@ -113,18 +116,29 @@ impl Store {
         if end <= memory.capacity() as u64 {
             return Ok(());
         }
-        let threshold = self.options.threshold;
+        let threshold = self.settings.threshold;
         if end <= threshold as u64 {
-            return memory.grow(end as usize, self.options.memory_limit(threshold));
+            let grown = self.grow(end as usize, threshold);
+            return match self.settings.overflow {
+                // The pool has no more memory, or the system has not.
+                Overflow::Disk | Overflow::DiskOrMemory(_) if grown.is_err() && self.seat.is_some() => self.roll_over(),
+                _ => grown,
+            };
         }
-        match self.options.overflow {
-            Overflow::Disk => self.roll(),
+        match self.settings.overflow {
+            Overflow::Disk => self.roll_over(),
             Overflow::Fail => self.make_way_below(threshold, offset, end),
-            Overflow::DiskOrMemory(most) => match self.roll() {
+            Overflow::DiskOrMemory(most) => match self.roll_over() {
                 Ok(()) => Ok(()),
                 Err(_) => self.make_way_below(most.max(threshold), offset, end),
             },
         }
+    }
+
+    /// Grows memory to at least `need`, where it may grow to `most`.
+    fn grow(&mut self, need: usize, most: usize) -> io::Result<()> {
+        let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
+        memory.grow(need, self.settings.memory_limit(most), home_of(&self.seat))
     }
 
     /// The same where memory ends at `most`.
@@ -132,9 +146,9 @@ impl Store {
         if offset >= most as u64 {
             return Err(LimitError::too_large(Limit::Memory, most as u64));
         }
-        match &mut self.tier {
+        match &self.tier {
             Tier::Memory(memory) if memory.capacity() < most && (memory.capacity() as u64) < end => {
-                memory.grow(end.min(most as u64) as usize, self.options.memory_limit(most))
+                self.grow(end.min(most as u64) as usize, most)
             }
             _ => Ok(()),
         }
@@ -167,14 +181,24 @@ impl Store {
 
     /// Moves what is in memory to a file; flushes what is in one.
     pub(crate) fn roll(&mut self) -> io::Result<()> {
-        match &mut self.tier {
-            Tier::Memory(memory) => {
-                let rolled = roll::roll(memory.as_slice(), &self.options)?;
-                self.tier = Tier::Rolled(Box::new(rolled));
-                Ok(())
-            }
-            Tier::Rolled(rolled) => rolled.flush(),
+        if let Tier::Rolled(rolled) = &mut self.tier {
+            return rolled.flush();
         }
+        self.roll_over()?;
+        if let Tier::Rolled(rolled) = &mut self.tier {
+            rolled.release();
+        }
+        Ok(())
+    }
+
+    /// Moves what is in memory to a file, and leaves the memory to those who go on writing.
+    fn roll_over(&mut self) -> io::Result<()> {
+        if let Tier::Memory(memory) = &mut self.tier {
+            let mut lease = roll::roll(memory.as_slice(), &self.settings, home_of(&self.seat))?;
+            lease.lend(std::mem::take(memory));
+            self.tier = Tier::Rolled(lease);
+        }
+        Ok(())
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
@@ -204,8 +228,8 @@ impl Store {
         if len > LONGEST {
             return Err(error::past_every_file());
         }
-        if len > self.options.max_len {
-            return Err(LimitError::too_large(Limit::MaxLen, self.options.max_len));
+        if len > self.settings.max_len {
+            return Err(LimitError::too_large(Limit::MaxLen, self.settings.max_len));
         }
         if len > self.len() {
             self.make_way_for_all(len)?;
@@ -228,8 +252,8 @@ impl Store {
     /// Sees to it that content of `len` bytes has a place, and takes no prefix for an answer.
     fn make_way_for_all(&mut self, len: u64) -> io::Result<()> {
         let Tier::Memory(memory) = &self.tier else { return Ok(()) };
-        let threshold = self.options.threshold as u64;
-        match self.options.overflow {
+        let threshold = self.settings.threshold as u64;
+        match self.settings.overflow {
             Overflow::Fail if len > threshold => return Err(LimitError::too_large(Limit::Memory, threshold)),
             Overflow::Disk if len > threshold => {
                 let file_size = sys::file_size_limit();
@@ -241,9 +265,9 @@ impl Store {
         }
         let from = memory.len() as u64;
         self.make_way(from, usize::try_from(len - from).unwrap_or(usize::MAX))?;
-        match (&self.tier, self.options.overflow) {
+        match (&self.tier, self.settings.overflow) {
             (Tier::Memory(memory), Overflow::DiskOrMemory(most)) if (memory.capacity() as u64) < len => {
-                Err(LimitError::too_large(Limit::Memory, most.max(self.options.threshold) as u64))
+                Err(LimitError::too_large(Limit::Memory, most.max(self.settings.threshold) as u64))
             }
             _ => Ok(()),
         }
@@ -320,9 +344,10 @@ impl Store {
     pub(crate) fn into_parts(self) -> Parts {
         match self.tier {
             Tier::Memory(memory) => Parts::Memory(memory),
-            Tier::Rolled(rolled) => {
+            Tier::Rolled(mut rolled) => {
+                rolled.release();
                 let len = rolled.len();
-                Parts::Disk(rolled.into_disk(), len)
+                Parts::Disk(rolled, len)
             }
         }
     }
@@ -343,7 +368,7 @@ pub(crate) enum Place<'a> {
     Disk(&'a Disk, u64),
 }
 
-impl SpoolOptions {
+impl Settings {
     /// How far memory may grow where it may grow to `most`.
     fn memory_limit(&self, most: usize) -> usize {
         most.min(usize::try_from(self.max_len).unwrap_or(usize::MAX))
@@ -362,6 +387,11 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
     to[..count].copy_from_slice(&from[..count]);
     count
+}
+
+/// Whose memory and disk a store takes.
+fn home_of(seat: &Option<Arc<Seat>>) -> Option<&Arc<Home>> {
+    seat.as_deref().map(Seat::home)
 }
 
 /// The longest that a file may be.

@@ -1,52 +1,66 @@
 //! Memory to disk, all or nothing: the only place where one becomes the other.
 //!
-//! A file is made, filled, and only then takes the place of memory; until then memory is only read. So whatever fails,
-//! content, position and length are what they were, and trying again is always allowed.
+//! A file is found or made, filled, and only then takes the place of memory; until then memory is only read. So whatever
+//! fails, content, position and length are what they were, and trying again is always allowed.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::LONGEST;
 use super::disk::Disk;
-use super::rolled::Rolled;
-use crate::directory::default_directory;
-use crate::error::{Limit, LimitError, PathError};
-use crate::options::SpoolOptions;
+use super::lease::Lease;
+use crate::error::{Limit, LimitError};
+use crate::options::Settings;
+use crate::pool::Home;
 use crate::sys;
 
-/// A file with `content`, in the first directory that takes it.
+/// A file with `content`: one that the pool has kept, or a new one in the first directory that takes it.
 ///
 /// # Errors
-/// The first directory's, which it names; `FileTooLarge` if the process may not have a file that long.
+/// The first directory's, which it names; `FileTooLarge` if the process may not have a file that long; `QuotaExceeded` if
+/// the pool has no more disk.
 #[cold]
-pub(super) fn roll(content: &[u8], options: &SpoolOptions) -> io::Result<Rolled> {
+pub(super) fn roll(content: &[u8], settings: &Settings, home: Option<&Arc<Home>>) -> io::Result<Lease> {
     let file_size = sys::file_size_limit();
     if content.len() as u64 > file_size {
         return Err(LimitError::too_large(Limit::FileSize, file_size));
     }
-    let disk = match &options.dirs {
-        None => fill(default_directory(), content, options),
-        Some(dirs) => first_that_takes(dirs, content, options),
-    }?;
-    let max_len = options.max_len.min(LONGEST);
+    let mut lease = match home {
+        Some(home) if settings.dirs.is_default() => match in_kept(content, settings, home)? {
+            Some(lease) => lease,
+            None => home.dirs.first(|dir| in_new(dir, content, settings, Some(home), true))?,
+        },
+        _ => settings.dirs.first(|dir| in_new(dir, content, settings, home, false))?,
+    };
+    let max_len = settings.max_len.min(LONGEST);
     let (ceiling, ceiling_is) =
         if file_size < max_len { (file_size, Limit::FileSize) } else { (max_len, Limit::MaxLen) };
-    Ok(Rolled::new(disk, content.len() as u64, ceiling, ceiling_is))
+    lease.begin(content.len() as u64, ceiling, ceiling_is);
+    Ok(lease)
 }
 
-fn first_that_takes(dirs: &[PathBuf], content: &[u8], options: &SpoolOptions) -> io::Result<Disk> {
-    let mut first = None;
-    for dir in dirs {
-        match fill(dir.clone(), content, options) {
-            Ok(disk) => return Ok(disk),
-            Err(error) => first = first.or(Some(error)),
-        }
+/// `None` if none is kept, or the one that was does not take the content any more: the disk it is on may be full.
+fn in_kept(content: &[u8], settings: &Settings, home: &Arc<Home>) -> io::Result<Option<Lease>> {
+    let len = content.len() as u64;
+    let Some(mut lease) = Lease::of_kept(len, settings.backing, home) else { return Ok(None) };
+    let disk = lease.disk_mut();
+    disk.claim(len)?;
+    if disk.write_all_at(content, 0).is_err() {
+        disk.give_up();
+        return Ok(None);
     }
-    Err(first.unwrap_or_else(|| PathError::at(Path::new(""), io::ErrorKind::NotFound.into())))
+    Ok(Some(lease))
 }
 
-fn fill(dir: PathBuf, content: &[u8], options: &SpoolOptions) -> io::Result<Disk> {
-    let mut disk = Disk::create(dir, options.backing)?;
+fn in_new(
+    dir: PathBuf,
+    content: &[u8],
+    settings: &Settings,
+    home: Option<&Arc<Home>>,
+    reusable: bool,
+) -> io::Result<Lease> {
+    let mut disk = Disk::create(dir, settings.backing, home, content.len() as u64, reusable)?;
     disk.write_all_at(content, 0)?;
-    Ok(disk)
+    Ok(Lease::new(disk))
 }

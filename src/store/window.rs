@@ -13,9 +13,10 @@
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::buffer::Buffer;
 use super::disk::Disk;
+use crate::pool::{Buffer, Home};
 
 pub(crate) struct Window {
     bytes: Buffer,
@@ -23,9 +24,11 @@ pub(crate) struct Window {
     start: u64,
     /// What of it the disk does not have yet.
     dirty: Range<usize>,
-    /// Where the content has to end.
-    ceiling: u64,
-    /// How much it may hold as it lies: it ends where a page does, and where the file has to.
+    /// Where bytes may not be accepted any more.
+    reach: u64,
+    /// How much has room in it as it lies: it ends where a page does.
+    room: usize,
+    /// How much it may hold: the same, or less if its reach ends before.
     limit: usize,
     /// Bytes that went through windows one behind the other.
     streak: u64,
@@ -44,13 +47,14 @@ struct Run {
 }
 
 impl Window {
-    /// A window over content that begins at `start`, and has to end at `ceiling`.
-    pub(crate) fn new(start: u64, ceiling: u64) -> Self {
+    /// A window over content that begins at `start`.
+    pub(crate) fn new(start: u64, reach: u64) -> Self {
         Self {
             bytes: Buffer::new(),
             start: 0,
             dirty: 0..0,
-            ceiling,
+            reach,
+            room: 0,
             limit: 0,
             streak: 0,
             // Whoever reads first, and from the start, reads in sequence.
@@ -58,6 +62,28 @@ impl Window {
             aside: [0; ASIDE],
             aside_at: 0..0,
         }
+    }
+
+    /// As new, for content that begins at 0; whatever is held is forgotten.
+    pub(super) fn reset(&mut self) {
+        self.dirty = 0..0;
+        self.release();
+        self.start = 0;
+        self.reach = 0;
+        self.streak = 0;
+        self.run = Run { read_to: 0, window_to: ANYWHERE };
+        self.aside_at = 0..0;
+    }
+
+    /// No byte is accepted past `reach`, which is not before what is held ends.
+    pub(super) fn set_reach(&mut self, reach: u64) {
+        self.reach = reach;
+        self.set_limit();
+    }
+
+    fn set_limit(&mut self) {
+        let within = usize::try_from(self.reach.saturating_sub(self.start)).unwrap_or(usize::MAX);
+        self.limit = self.room.min(within).max(self.bytes.len());
     }
 
     /// Appends behind what is held, if that fits as it lies.
@@ -91,6 +117,11 @@ impl Window {
     fn place(&self, offset: u64) -> Option<usize> {
         let at = offset.checked_sub(self.start)?;
         if at <= self.bytes.len() as u64 && self.limit > 0 { Some(at as usize) } else { None }
+    }
+
+    /// Whether there is room for one more byte at `offset`, behind what is held.
+    pub(super) fn has_room_at(&self, offset: u64) -> bool {
+        offset == self.end() && self.bytes.len() < self.room
     }
 
     /// Whether there is room worth a call for more at `offset`, behind what is held.
@@ -141,12 +172,6 @@ impl Window {
         if self.is_dirty() { self.start } else { u64::MAX }
     }
 
-    /// Where the content has to end.
-    #[inline]
-    pub(super) fn ceiling(&self) -> u64 {
-        self.ceiling
-    }
-
     #[inline]
     pub(super) fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
@@ -170,26 +195,77 @@ impl Window {
     }
 
     /// Moves to `offset` with nothing held, and says whether there is memory for it. What is held must be clean.
-    pub(super) fn restart(&mut self, offset: u64) -> bool {
+    pub(super) fn restart(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
+        self.move_to(offset);
+        let wanted = self.wanted();
+        if self.bytes.capacity() < wanted || (self.bytes.capacity() >= LARGE && wanted < LARGE) {
+            // Freed first: never two at once.
+            self.bytes = Buffer::new();
+            let had = [wanted, WINDOW, LITTLE].into_iter().find_map(|size| Buffer::for_window(size, home).ok());
+            self.bytes = had.unwrap_or_default();
+        }
+        self.open()
+    }
+
+    /// The same with some bytes that are not counted, for what has to be held whatever happens.
+    pub(super) fn restart_small(&mut self, offset: u64) -> bool {
+        self.move_to(offset);
+        self.bytes = Buffer::uncounted(SMALL).unwrap_or_default();
+        self.open()
+    }
+
+    fn move_to(&mut self, offset: u64) {
         debug_assert!(!self.is_dirty());
         self.streak = if offset == self.end() { self.streak + self.bytes.len() as u64 } else { 0 };
         self.dirty = 0..0;
         self.start = offset;
         self.bytes.clear();
-        let wanted = if self.streak >= LONG { LARGE } else { WINDOW };
-        if self.bytes.capacity() < wanted || (self.bytes.capacity() >= LARGE && wanted < LARGE) {
-            // Freed first: never two at once.
-            self.bytes = Buffer::new();
-            let had = [wanted, WINDOW, SMALL].into_iter().find_map(|size| Buffer::aligned(size).ok());
-            self.bytes = had.unwrap_or_default();
+    }
+
+    fn wanted(&self) -> usize {
+        if self.streak >= LONG { LARGE } else { WINDOW }
+    }
+
+    /// From here on a transfer goes around it.
+    fn direct(&self) -> usize {
+        match self.bytes.capacity() {
+            0 => DIRECT,
+            capacity => capacity.min(DIRECT),
         }
+    }
+
+    /// Whether `count` bytes are too many for it, memory being short.
+    pub(super) fn is_too_little_for(&self, count: usize) -> bool {
+        self.bytes.capacity() < WINDOW && count >= self.direct()
+    }
+
+    /// Holds `byte` at `offset`, where it ends, though it may not be accepted yet.
+    pub(super) fn keep(&mut self, byte: u8, offset: u64) {
+        self.set_reach(offset + 1);
+        let kept = self.put(&[byte], offset);
+        debug_assert_eq!(kept, 1, "there was room for it");
+    }
+
+    /// How many bytes it will have room for, at most, when it moves to where it ends.
+    pub(super) fn next_room(&self) -> u64 {
+        self.wanted() as u64
+    }
+
+    fn open(&mut self) -> bool {
         // It ends where a page of the file does, so that the next one begins there.
-        let aligned = match self.bytes.capacity() as u64 / PAGE * PAGE {
+        self.room = match self.bytes.capacity() as u64 / PAGE * PAGE {
             0 => self.bytes.capacity(),
-            pages => (pages - offset % PAGE) as usize,
+            pages => (pages - self.start % PAGE) as usize,
         };
-        self.limit = aligned.min(usize::try_from(self.ceiling.saturating_sub(offset)).unwrap_or(usize::MAX));
+        self.set_limit();
         self.limit > 0
+    }
+
+    /// Takes the memory of a buffer that is done with, if that is as large as a window.
+    pub(super) fn lend(&mut self, buffer: Buffer) {
+        if let Some(bytes) = buffer.into_window(WINDOW) {
+            self.bytes = bytes;
+        }
     }
 
     /// Forgets that this may be long sequential work.
@@ -202,6 +278,7 @@ impl Window {
         debug_assert!(!self.is_dirty());
         self.start = self.end();
         self.bytes = Buffer::new();
+        self.room = 0;
         self.limit = 0;
         self.dirty = 0..0;
     }
@@ -211,6 +288,7 @@ impl Window {
         debug_assert!(!self.is_dirty());
         self.start = offset;
         self.dirty = 0..bytes.len();
+        self.room = bytes.len();
         self.limit = bytes.len();
         self.bytes = bytes;
     }
@@ -222,6 +300,7 @@ impl Window {
         self.dirty = self.dirty.start.min(kept)..self.dirty.end.min(kept);
         if len < self.start {
             // A place past the end: whoever writes there has to open a gap first.
+            self.room = 0;
             self.limit = 0;
         }
         self.aside_at = 0..0;
@@ -272,7 +351,7 @@ impl Window {
             if done == buf.len() {
                 return Ok(());
             }
-            if buf.len() - done >= DIRECT || !self.in_sequence(at) || !self.fill(disk, at, len, usize::MAX)? {
+            if buf.len() - done >= self.direct() || !self.in_sequence(at) || !self.fill(disk, at, len, usize::MAX)? {
                 break;
             }
         }
@@ -315,7 +394,7 @@ impl Window {
     /// Reads ahead at `offset`, at most `most` bytes and up to `len`, where the content ends: behind what is held, or anew in its place. Says whether there is
     /// anything now: not where bytes are still to be written, nor where memory is short.
     fn fill(&mut self, disk: &Disk, offset: u64, len: u64, most: usize) -> io::Result<bool> {
-        if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset)) {
+        if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset, disk.home())) {
             return Ok(false);
         }
         let room = (self.limit - self.bytes.len()).min(usize::try_from(len - offset).unwrap_or(usize::MAX));
@@ -386,7 +465,9 @@ pub(super) const WINDOW: usize = 64 * 1024;
 const LARGE: usize = 256 * 1024;
 /// How long that is.
 const LONG: u64 = 1 << 20;
-/// Its size where there is no memory for more.
+/// Its size where memory is short.
+const LITTLE: usize = 8 * 1024;
+/// Its size where there is none.
 const SMALL: usize = 512;
 /// From here on a transfer goes around the window.
 pub(super) const DIRECT: usize = WINDOW;

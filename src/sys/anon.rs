@@ -1,9 +1,11 @@
-//! A file without a name, of which this is the only handle.
+//! A file without a name, of which this is the only handle that can write, and the only one that can cut what was written.
 //!
 //! Invariants: no byte below `len` is taken away, or written, while a shared reference is out, since `write_at`,
-//! `extend` and `truncate` need `&mut`; the descriptor leaves only by value, when all views are gone. Hence a slice of
-//! the mapping that borrows from here can neither fault nor change. (Out of scope, as for every mapping: another
-//! process of the same user that opens the file through `/proc` to cut it short.)
+//! `extend` and `truncate` need `&mut`; the descriptor leaves only by value, when all views are gone. A `Tail` cuts only
+//! what lies past the claim, which is never below `len`. Hence a slice of the mapping that borrows from here can neither
+//! fault nor change. (Out of scope, as for every mapping: another process of the same user that opens the file through
+//! `/proc` to cut it short.)
+//! A file may be longer than `len`: what is there was another's, and no call here reads it.
 //! Knows nothing of windows, nor of which bytes are content.
 
 use std::fs::File;
@@ -11,24 +13,27 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
 use super::FileSystem;
 use super::map::Map;
+use super::marks::Boundary;
 use super::system::{self, Handle};
 
 #[derive(Debug)]
 pub(crate) struct AnonFile {
     // Before the handle, so that it goes first.
     map: OnceLock<Map>,
-    handle: Handle,
+    shared: Arc<Shared>,
     /// A name can still be given to it.
     linkable: bool,
     len: u64,
+    /// How far it may be written: the claim of a file of a pool, and no limit for any other.
+    claim: u64,
     /// There may be holes, and on this file system a look at one through a mapping can be a signal.
     treacherous: AtomicBool,
     file_system: OnceLock<FileSystem>,
@@ -36,25 +41,34 @@ pub(crate) struct AnonFile {
     mapping: Mutex<()>,
 }
 
+#[derive(Debug)]
+struct Shared {
+    handle: Handle,
+    // After the handle: what was taken for the file is given back when that is closed.
+    boundary: Option<Boundary>,
+}
+
 impl AnonFile {
-    pub(crate) fn create(dir: &Path) -> io::Result<AnonFile> {
-        match Self::create_nameless(dir)? {
-            Some(nameless) => Ok(nameless),
-            None => system::open_unlinked(dir).map(|handle| Self::new(handle, false)),
+    /// `boundary`, if there is one, says how far it may be written, and somebody else may cut what lies past that.
+    pub(crate) fn create(dir: &Path, boundary: Option<Boundary>) -> io::Result<AnonFile> {
+        match system::open_nameless(dir)? {
+            Some(nameless) => Ok(Self::new(nameless, true, boundary)),
+            None => system::open_unlinked(dir).map(|handle| Self::new(handle, false, boundary)),
         }
     }
 
     /// One that can be given a name later, if there is such a thing.
     pub(crate) fn create_nameless(dir: &Path) -> io::Result<Option<AnonFile>> {
-        Ok(system::open_nameless(dir)?.map(|handle| Self::new(handle, true)))
+        Ok(system::open_nameless(dir)?.map(|handle| Self::new(handle, true, None)))
     }
 
-    fn new(handle: Handle, linkable: bool) -> Self {
+    fn new(handle: Handle, linkable: bool, boundary: Option<Boundary>) -> Self {
         AnonFile {
             map: OnceLock::new(),
-            handle,
             linkable,
             len: 0,
+            claim: boundary.as_ref().map_or(u64::MAX, Boundary::claimed),
+            shared: Arc::new(Shared { handle, boundary }),
             treacherous: AtomicBool::new(false),
             file_system: OnceLock::new(),
             mapping: Mutex::new(()),
@@ -64,7 +78,7 @@ impl AnonFile {
     /// Writes at `offset`, which is at most `len`. One call, whose count may be short.
     pub(crate) fn write_at(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         debug_assert!(offset <= self.len);
-        let written = system::write_at(&self.handle, buf, offset)?;
+        let written = system::write_at(&self.shared.handle, buf, offset)?;
         if written == 0 && !buf.is_empty() {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -72,10 +86,14 @@ impl AnonFile {
         Ok(written)
     }
 
-    /// Makes the file longer, with a hole.
+    /// Makes the file longer, with a hole. What another left there is cut off first.
     pub(crate) fn extend(&mut self, len: u64) -> io::Result<()> {
-        debug_assert!(len >= self.len);
-        self.set_len(len)?;
+        debug_assert!(len >= self.len && len <= self.claim);
+        let set_len = |len| self.shared.set_len(len);
+        match &self.shared.boundary {
+            Some(boundary) => boundary.expose(self.len, set_len, || set_len(len))?,
+            None => set_len(len)?,
+        }
         if self.file_system().holes_can_fault {
             *self.treacherous.get_mut() = true;
         }
@@ -90,34 +108,104 @@ impl AnonFile {
             // A mapped file cannot be cut there (error 1224).
             self.map.take();
         }
-        self.set_len(len)?;
+        let set_len = |len| self.shared.set_len(len);
+        if let Some(boundary) = &self.shared.boundary {
+            boundary.cut_to(len, set_len)?;
+            self.claim = len;
+        } else {
+            set_len(len)?;
+        }
         self.len = len;
         Ok(())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "this is the sole handle")]
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.as_file().set_len(len)
+    /// How far it may be written.
+    #[inline]
+    pub(crate) fn claimed(&self) -> u64 {
+        self.claim
+    }
+
+    /// Raises the claim to `end`, if those who count agree.
+    pub(crate) fn claim(&mut self, end: u64) -> bool {
+        match &self.shared.boundary {
+            Some(boundary) if end > self.claim => {
+                let agreed = boundary.claim(end);
+                if agreed {
+                    self.claim = end;
+                }
+                agreed
+            }
+            _ => true,
+        }
+    }
+
+    /// Lowers the claim to `end`, which is where the content ends. It stays where it is if cutting would be needed and fails.
+    pub(crate) fn unclaim(&mut self, end: u64) {
+        debug_assert!(end >= self.len);
+        if let Some(boundary) = &self.shared.boundary {
+            if end < self.claim && boundary.lower(end, self.len, |len| self.shared.set_len(len)).is_ok() {
+                self.claim = end;
+            }
+        }
+    }
+
+    /// Forgets the content: all of the file is stale, if those who count let so much be kept.
+    pub(crate) fn retire(&mut self) -> bool {
+        let Some(boundary) = &self.shared.boundary else { return false };
+        let agreed = boundary.lower_if_kept(0, self.len);
+        if agreed {
+            self.claim = 0;
+            self.len = 0;
+            // Whatever comes to lie below `len` from now on, the next owner has written.
+            *self.treacherous.get_mut() = false;
+        }
+        agreed
+    }
+
+    /// How far the file reaches, or may.
+    pub(crate) fn physical(&self) -> u64 {
+        self.shared.boundary.as_ref().map_or(0, Boundary::physical).max(self.len)
+    }
+
+    /// What those who are short of disk may use.
+    pub(crate) fn tail(&self) -> Tail {
+        Tail(Arc::downgrade(&self.shared))
     }
 
     /// Sets blocks aside for `from..from + len` where that makes writing cheaper, and says whether it did.
     #[doc(alias = "fallocate")]
     pub(crate) fn set_aside(&mut self, from: u64, len: u64) -> bool {
-        self.file_system().set_aside_pays && system::set_aside(&self.handle, from, len).is_ok()
+        let (claim, end) = (self.claim, from + len);
+        // Claimed until they are there: nobody may cut in between.
+        if !self.file_system().set_aside_pays || !self.claim(end) {
+            return false;
+        }
+        let done = system::set_aside(&self.shared.handle, from, len).is_ok();
+        if let Some(boundary) = &self.shared.boundary {
+            if done {
+                boundary.reaches(end);
+            }
+            self.unclaim(claim.max(self.len));
+        }
+        done
     }
 
     /// The file to read from at the handle's own cursor, never to write to or to cut.
     pub(crate) fn as_file(&self) -> &File {
-        handle_as_file(&self.handle)
+        handle_as_file(&self.shared.handle)
     }
 
     /// The file to write to at the handle's own cursor; afterwards [`grown_to`](Self::grown_to).
     pub(crate) fn as_file_to_write(&mut self) -> &File {
-        handle_as_file(&self.handle)
+        handle_as_file(&self.shared.handle)
     }
 
     /// Bytes were written through [`as_file_to_write`](Self::as_file_to_write), up to `end`.
+    ///
+    /// # Panics
+    /// If nobody has claimed them: a mapping would show what somebody else may cut.
     pub(crate) fn grown_to(&mut self, end: u64) {
+        assert!(end <= self.claim, "written past what was claimed");
         self.len = self.len.max(end);
         if self.map.get().is_some_and(|map| (map.len() as u64) < self.len) {
             self.map.take();
@@ -132,7 +220,7 @@ impl AnonFile {
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut done = 0;
         while done < buf.len() && offset + (done as u64) < self.len {
-            match system::read_at(&self.handle, &mut buf[done..], offset + done as u64)? {
+            match system::read_at(&self.shared.handle, &mut buf[done..], offset + done as u64)? {
                 0 => break,
                 read => done += read,
             }
@@ -149,7 +237,7 @@ impl AnonFile {
             if room == 0 {
                 break;
             }
-            let read = system::read_spare(&self.handle, &mut spare[..room], offset + done as u64)?;
+            let read = system::read_spare(&self.shared.handle, &mut spare[..room], offset + done as u64)?;
             if read == 0 {
                 break;
             }
@@ -168,8 +256,8 @@ impl AnonFile {
         if self.treacherous.load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: `grown_to` drops a mapping that is shorter than the file; the file has `len` bytes, and to shorten or
-        // to write it takes `&mut self`.
+        // SAFETY: `grown_to` drops a mapping that is shorter than `len`; the file has `len` bytes at least, and to cut or to
+        // write those takes `&mut self`: a `Tail` cuts past the claim, which is not below `len`.
         Some(unsafe { map.slice(self.len as usize) })
     }
 
@@ -185,7 +273,7 @@ impl AnonFile {
         if self.map.get().is_none() || self.treacherous.load(Ordering::Acquire) {
             let _once = self.mapping.lock();
             if self.treacherous.load(Ordering::Acquire) {
-                system::fill_holes(&self.handle, self.len)?;
+                system::fill_holes(&self.shared.handle, self.len)?;
                 self.treacherous.store(false, Ordering::Release);
             }
             if self.map.get().is_none() {
@@ -204,7 +292,7 @@ impl AnonFile {
     }
 
     fn file_system(&self) -> FileSystem {
-        *self.file_system.get_or_init(|| system::file_system(&self.handle))
+        *self.file_system.get_or_init(|| system::file_system(&self.shared.handle))
     }
 
     /// Mode 0600 exactly: to be called before the file leaves.
@@ -214,11 +302,47 @@ impl AnonFile {
 
     /// Gives the file the name `path`, which nobody may have yet; false if this file cannot be linked there.
     pub(crate) fn link(&self, path: &Path) -> io::Result<bool> {
-        if self.linkable { system::link(&self.handle, path) } else { Ok(false) }
+        if self.linkable { system::link(&self.shared.handle, path) } else { Ok(false) }
     }
 
-    pub(crate) fn into_file(self) -> File {
-        handle_into_file(self.handle)
+    /// The file by its handle alone, which nobody counts any more. While a `Tail` is in use, `wait` is called.
+    pub(crate) fn into_file(self, wait: impl Fn()) -> File {
+        let mut shared = self.shared;
+        loop {
+            match Arc::try_unwrap(shared) {
+                Ok(sole) => return handle_into_file(sole.handle),
+                Err(in_use) => shared = in_use,
+            }
+            wait();
+        }
+    }
+}
+
+impl Shared {
+    #[expect(clippy::disallowed_methods, reason = "what may be cut is the callers' to know")]
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        handle_as_file(&self.handle).set_len(len)
+    }
+}
+
+/// The right to cut what lies past the claim of a file that somebody else owns. Keeps nothing open.
+#[derive(Debug, Clone)]
+pub(crate) struct Tail(Weak<Shared>);
+
+impl Tail {
+    /// Whether that gave anything back.
+    pub(crate) fn cut(&self) -> bool {
+        match self.0.upgrade() {
+            Some(shared) => {
+                shared.boundary.as_ref().is_some_and(|boundary| boundary.cut_stale(|len| shared.set_len(len)))
+            }
+            None => false,
+        }
+    }
+
+    /// Whether the file is closed, or has left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.strong_count() == 0
     }
 }
 

@@ -6,6 +6,7 @@
 mod anon;
 mod handle;
 mod map;
+mod marks;
 mod pages;
 
 #[cfg_attr(unix, path = "unix.rs")]
@@ -13,11 +14,13 @@ mod pages;
 #[cfg_attr(not(any(unix, windows)), path = "other.rs")]
 mod system;
 
-pub(crate) use anon::{AnonFile, Spare, create_named};
+pub(crate) use anon::{AnonFile, Spare, Tail, create_named};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
+pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use pages::advise_huge;
 pub(crate) use system::{
-    file_size_limit, is_ram, is_writable, rename_without_replacing, temporary_directory, told_directory,
+    descriptor_limit, file_size_limit, is_ram, is_writable, no_descriptor_left, rename_without_replacing,
+    temporary_directory, told_directory,
 };
 
 /// What kind of file system a file is on, as far as it changes what we do.

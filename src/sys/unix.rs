@@ -162,6 +162,19 @@ pub(crate) fn file_size_limit() -> u64 {
     rustix::process::getrlimit(rustix::process::Resource::Fsize).current.unwrap_or(u64::MAX)
 }
 
+/// How many files this process may have open (`RLIMIT_NOFILE`).
+#[doc(alias = "RLIMIT_NOFILE")]
+pub(crate) fn descriptor_limit() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+}
+
+/// Whether there is no descriptor left, in this process or in all.
+pub(crate) fn no_descriptor_left(error: &io::Error) -> bool {
+    let number = error.raw_os_error();
+    number == Some(Errno::MFILE.raw_os_error()) || number == Some(Errno::NFILE.raw_os_error())
+}
+
 /// Gives a file without a name the name `path`, which nobody may have yet; false if this file cannot be linked there.
 #[doc(alias = "linkat")]
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -109,6 +109,14 @@ pub(crate) fn file_size_limit() -> u64 {
     u64::MAX
 }
 
+pub(crate) fn descriptor_limit() -> usize {
+    usize::MAX
+}
+
+pub(crate) fn no_descriptor_left(_: &io::Error) -> bool {
+    false
+}
+
 pub(super) fn link(_: &Handle, _: &Path) -> io::Result<bool> {
     Ok(false)
 }

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Rolled;
 use crate::error;
+use crate::pool::Loan;
 use crate::store::copy::{drain, probe};
 use crate::store::window::WINDOW;
 use crate::sys;
@@ -21,7 +22,7 @@ impl Rolled {
             self.copy_from_file(source, position)?;
         }
         loop {
-            let room = self.window.ceiling().saturating_sub(*position);
+            let room = self.ceiling.saturating_sub(*position);
             if room == 0 {
                 return match probe(source)? {
                     None => Ok(()),
@@ -30,9 +31,13 @@ impl Rolled {
             }
             // A pipe holds as much as a small window does, and whoever fills it is at work while that is written.
             self.window.stay_small();
+            let room = self.claim_to_read(*position, room)?;
+            if room == 0 {
+                return self.copy_past_quota(source, position);
+            }
             let opened = Opened { before: self.len, at: *position, rolled: self };
-            if !opened.rolled.window.can_extend(*position) && !opened.rolled.move_to(*position)? {
-                return Err(error::out_of_memory(WINDOW));
+            if !opened.rolled.window.can_extend(*position) {
+                opened.rolled.move_to_hold(*position)?;
             }
             let Rolled { window, len, .. } = &mut *opened.rolled;
             let more = window.fill_from(source, room, |read| {
@@ -45,14 +50,69 @@ impl Rolled {
         }
     }
 
+    /// Claims what a window can hold at `position`, of which `room` may be written, or some of it: says how much.
+    fn claim_to_read(&mut self, position: u64, room: u64) -> io::Result<u64> {
+        if self.len > self.disk.claimed() {
+            // A byte that was kept without.
+            self.flush()?;
+        }
+        if position > self.len {
+            // Nothing is read for a gap that may not be.
+            self.disk.claim(position + 1)?;
+        }
+        self.disk.claim_some(position + room.min(WINDOW as u64));
+        self.set_reach();
+        Ok(room.min(self.disk.claimed().saturating_sub(position)))
+    }
+
+    /// Moves the window to `position`, so that it can hold what is read there even if there is no memory to be had.
+    fn move_to_hold(&mut self, position: u64) -> io::Result<()> {
+        if self.move_to(position)? || self.window.restart_small(position) {
+            return Ok(());
+        }
+        Err(error::out_of_memory(WINDOW))
+    }
+
+    /// Ends where the pool's disk does, if the source has: else with its error, and the byte that was asked for is kept.
+    fn copy_past_quota<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
+        let refused = self.disk.claim(*position + 1);
+        if refused.is_ok() {
+            // Somebody gave back just now.
+            return self.copy_from(source, position);
+        }
+        if !self.window.has_room_at(*position) {
+            self.window.set_reach(*position + 1);
+            self.flush()?;
+            if !self.window.restart(*position, self.disk.home()) && !self.window.restart_small(*position) {
+                return refused;
+            }
+        }
+        let Some(byte) = probe(source)? else { return Ok(()) };
+        self.window.keep(byte, *position);
+        *position += 1;
+        self.len = self.len.max(*position);
+        refused
+    }
+
     /// Lets the kernel copy what it can from a file. Whatever it cannot do is left for the window to do.
     fn copy_from_file<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
         self.flush()?;
         self.window.release();
+        // What the standard library allocates for it below.
+        let mut loan = match self.disk.home().map(|home| Loan::take(home, WINDOW)) {
+            Some(None) => return Ok(()),
+            loan => loan.flatten(),
+        };
         self.disk.file().as_file().seek(SeekFrom::Start(*position))?;
         let start = *position;
+        let piece = if loan.is_some() { PIECE_IN_POOL } else { PIECE };
         loop {
-            let most = self.window.ceiling().saturating_sub(*position).min(PIECE);
+            let most = self.ceiling.saturating_sub(*position).min(piece);
+            self.disk.claim_if_free(*position + most);
+            let most = most.min(self.disk.claimed().saturating_sub(*position));
+            if most == 0 {
+                return Ok(());
+            }
             if *position > start {
                 self.disk.set_aside_for(*position + most);
             }
@@ -68,11 +128,17 @@ impl Rolled {
             *position = end + left.len() as u64;
             self.len = self.len.max(*position);
             if !left.is_empty() {
-                self.window.adopt(BytesMut::from(Bytes::from(left)).into(), end);
+                let left = BytesMut::from(Bytes::from(left));
+                let left = match loan.take() {
+                    Some(loan) => loan.into_buffer(left),
+                    None => left.into(),
+                };
+                self.window.adopt(left, end);
             }
+            self.unclaim();
             flushed.map_err(|error| self.disk.error(error))?;
             match copied {
-                Ok(PIECE) => {}
+                Ok(all) if all == piece => {}
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // One error for two files: these kinds are the word of the one that is written.
@@ -85,7 +151,11 @@ impl Rolled {
     /// Writes what lies from `position` to the end into `sink`, and moves `position` with every byte that was taken.
     pub(in crate::store) fn copy_to<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
         if KERNEL_COPIES && sys::is_std_file_or_stdout::<W>() && self.flush().is_ok() && *position < self.len {
-            return self.copy_to_handle(sink, position);
+            self.window.release();
+            let loan = self.disk.home().map(|home| Loan::take(home, WINDOW));
+            if !matches!(loan, Some(None)) {
+                return self.copy_to_handle(sink, position);
+            }
         }
         loop {
             // The other end of a pipe is at work meanwhile; four times as much at a time takes 1.6 times as long.
@@ -100,7 +170,6 @@ impl Rolled {
 
     /// Lets the kernel copy, if it can, from the file to a handle of the standard library.
     fn copy_to_handle<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
-        self.window.release();
         let mut file = self.disk.file().as_file();
         file.seek(SeekFrom::Start(*position)).map_err(|error| self.disk.error(error))?;
         // The buffer is used only where the kernel cannot: then what a failing sink took of it is not known.
@@ -134,6 +203,8 @@ impl Drop for Opened<'_> {
 
 /// How much the kernel is asked to copy at a time: what is set aside ahead of it at most.
 const PIECE: u64 = 16 << 20;
+/// The same where others might be short of what is claimed for it.
+const PIECE_IN_POOL: u64 = 1 << 20;
 /// Elsewhere `std::io::copy` goes through a buffer, and when the sink fails nobody knows how much of that it took.
 const KERNEL_COPIES: bool = cfg!(any(target_os = "linux", target_os = "android"));
 const DISK_ENDS: [io::ErrorKind; 3] =

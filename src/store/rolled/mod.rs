@@ -7,26 +7,60 @@
 mod copy;
 
 use std::io;
+use std::sync::Arc;
 
 use super::disk::Disk;
 use super::window::{DIRECT, MAPPED_MOST, Window};
 use super::within;
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
+use crate::pool::{Buffer, Home};
 
 #[derive(Debug)]
 pub(crate) struct Rolled {
     disk: Disk,
     window: Window,
     len: u64,
-    /// Whose limit the window's ceiling is.
+    /// Where the content has to end, and whose limit that is.
+    ceiling: u64,
     ceiling_is: Limit,
 }
 
 impl Rolled {
-    /// `disk` holds all of the content, whose length is `len`.
-    pub(super) fn new(disk: Disk, len: u64, ceiling: u64, ceiling_is: Limit) -> Self {
-        Self { disk, window: Window::new(0, ceiling), len, ceiling_is }
+    /// Of no content yet: see [`begin`](Self::begin).
+    pub(super) fn new(disk: Disk) -> Self {
+        Self { disk, window: Window::new(0, 0), len: 0, ceiling: 0, ceiling_is: Limit::MaxLen }
+    }
+
+    /// The file holds all of the content, which is `len` bytes long.
+    pub(super) fn begin(&mut self, len: u64, ceiling: u64, ceiling_is: Limit) {
+        self.len = len;
+        (self.ceiling, self.ceiling_is) = (ceiling, ceiling_is);
+        self.set_reach();
+    }
+
+    /// Takes over memory that the content was in.
+    pub(super) fn lend(&mut self, memory: Buffer) {
+        self.window.lend(memory);
+    }
+
+    /// Lets go of the memory of the window, if nothing in it is still to be written.
+    pub(super) fn release(&mut self) {
+        if !self.window.is_dirty() {
+            self.window.release();
+        }
+    }
+
+    /// Forgets the content, and says in which pool the file may be kept.
+    pub(super) fn retire(&mut self) -> Option<Arc<Home>> {
+        self.window.reset();
+        self.len = 0;
+        self.disk.retire()
+    }
+
+    /// After each change of what is claimed, or of what may be.
+    fn set_reach(&mut self) {
+        self.window.set_reach(self.ceiling.min(self.disk.claimed()));
     }
 
     /// Appends to the window, if it is there and has room: what happens each time, apart from what happens once a window.
@@ -43,13 +77,24 @@ impl Rolled {
     pub(super) fn write(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         let room = self.room(offset)?;
         let buf = &buf[..buf.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
+        self.disk.claim(offset + buf.len() as u64)?;
+        self.set_reach();
         let before = self.len;
         let written = if buf.len() < DIRECT { self.write_through(buf, offset) } else { self.write_around(buf, offset) };
-        if written.is_err() && before < self.len {
-            // A gap was opened, and nothing came behind it.
-            self.set_len(before)?;
+        if written.is_err() {
+            if before < self.len {
+                // A gap was opened, and nothing came behind it.
+                self.set_len(before)?;
+            }
+            self.unclaim();
         }
         written
+    }
+
+    /// Claims no more than there is.
+    fn unclaim(&mut self) {
+        self.disk.unclaim(self.len);
+        self.set_reach();
     }
 
     /// Writes by way of the window.
@@ -65,6 +110,9 @@ impl Rolled {
                 return Ok(done);
             }
             let more = match self.move_to(offset + done as u64) {
+                Ok(true) if self.window.is_too_little_for(buf.len() - done) => {
+                    self.write_around(&buf[done..], offset + done as u64)
+                }
                 Ok(true) => continue,
                 Ok(false) => self.write_around(&buf[done..], offset + done as u64),
                 Err(error) => Err(error),
@@ -79,7 +127,7 @@ impl Rolled {
 
     /// How much may be written at `offset`: something, or it is an error.
     fn room(&self, offset: u64) -> io::Result<u64> {
-        match self.window.ceiling().saturating_sub(offset) {
+        match self.ceiling.saturating_sub(offset) {
             0 => Err(self.full()),
             room => Ok(room),
         }
@@ -87,19 +135,23 @@ impl Rolled {
 
     #[cold]
     fn full(&self) -> io::Error {
-        LimitError::too_large(self.ceiling_is, self.window.ceiling())
+        LimitError::too_large(self.ceiling_is, self.ceiling)
     }
 
     /// Moves an empty window to `offset`, for writing; false if there is no memory for one.
     fn move_to(&mut self, offset: u64) -> io::Result<bool> {
         self.flush()?;
         self.reach(offset)?;
-        Ok(self.window.restart(offset))
+        // All that the window has room for, so that it is asked for once; what is written now is claimed already.
+        self.disk.claim_if_free(self.ceiling.min(offset + self.window.next_room()));
+        self.set_reach();
+        Ok(self.window.restart(offset, self.disk.home()))
     }
 
     /// Extends the file up to `offset`, so that one which the file system cannot hold fails at once.
     fn reach(&mut self, offset: u64) -> io::Result<()> {
         if offset > self.len {
+            debug_assert!(offset <= self.disk.claimed());
             self.disk.extend(offset)?;
             self.len = offset;
         }
@@ -127,6 +179,8 @@ impl Rolled {
     /// Hands the window to the operating system.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         while let Some((bytes, offset)) = self.window.dirty() {
+            // All but a byte that a stream gave and nobody had room for.
+            self.disk.claim(offset + bytes.len() as u64)?;
             let written = self.disk.write_at(bytes, offset)?;
             self.window.cleaned(written);
         }
@@ -144,6 +198,7 @@ impl Rolled {
     /// Blocks set aside stay until the drop: cutting them off can wait for the disk.
     pub(super) fn freezable(&mut self) -> io::Result<()> {
         self.flush()?;
+        self.unclaim();
         if self.disk.backing() == Backing::Mmap && self.disk.file().is_treacherous() {
             self.disk.map()?;
         }
@@ -151,17 +206,20 @@ impl Rolled {
     }
 
     pub(super) fn set_len(&mut self, len: u64) -> io::Result<()> {
-        if len > self.window.ceiling() {
+        if len > self.ceiling {
             return Err(self.full());
         }
+        self.disk.claim(len)?;
         if len < self.len {
             if len < self.disk.file_len() {
                 self.disk.truncate(len)?;
             }
             self.window.cut(len);
             self.len = len;
+            self.unclaim();
         }
-        self.reach(len)
+        self.set_reach();
+        self.reach(len).inspect_err(|_| self.unclaim())
     }
 
     #[inline]
@@ -283,8 +341,12 @@ impl Rolled {
     }
 
     /// The file, whose content is whole only when it has been settled.
-    pub(super) fn disk(&self) -> &Disk {
+    pub(crate) fn disk(&self) -> &Disk {
         &self.disk
+    }
+
+    pub(super) fn disk_mut(&mut self) -> &mut Disk {
+        &mut self.disk
     }
 
     pub(super) fn into_disk(self) -> Disk {

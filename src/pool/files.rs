@@ -1,0 +1,260 @@
+//! What may be on disk, and the files that are kept to be used again.
+//!
+//! Invariants: no moment at which files are longer, in all, than is charged, nor is more charged than is allowed; what is
+//! retained never passes what may be.
+//! Who is short takes, one at a time: the kept files, oldest first; then the stale tails of files that are out.
+//! Locks in this order: room, list, a file's own. No list's is held across a system call, and a file's own only while it
+//! is cut. Nothing here holds the pool, so what is kept makes no cycle.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::gauge::Gauge;
+use crate::sync::Mutex;
+use crate::sys::{Accounts, AnonFile, Boundary, Marks, Tail};
+
+#[derive(Debug)]
+pub(crate) struct Files {
+    account: Arc<Account>,
+    kept: Mutex<List>,
+    /// As in the list, for who does not lock it.
+    kept_now: Line<AtomicUsize>,
+    most: usize,
+    /// All that are charged, for who is short.
+    tails: Mutex<Vec<Tail>>,
+    room: Mutex<()>,
+    reused: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    /// The newest last.
+    files: Vec<Kept>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    len: u64,
+    file: Resting,
+}
+
+/// A file at rest, in whatever its last owner held it: an allocation that the next one need not make.
+pub(crate) type Resting = Box<dyn Any + Send + Sync>;
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Line<T>(T);
+
+#[derive(Debug)]
+struct Account {
+    charged: Gauge,
+    /// What is charged and not claimed: what is kept, and what is stale, or set aside ahead, in files that are out.
+    retained: Gauge,
+    files: Line<AtomicUsize>,
+}
+
+impl Accounts for Account {
+    fn change(&self, from: Marks, to: Marks) -> bool {
+        if to.charged > from.charged && !self.charged.take(to.charged - from.charged) {
+            return false;
+        }
+        if to.stale() > from.stale() && !self.retained.take(to.stale() - from.stale()) {
+            self.charged.give(to.charged.saturating_sub(from.charged));
+            return false;
+        }
+        self.retained.give(from.stale().saturating_sub(to.stale()));
+        self.charged.give(from.charged.saturating_sub(to.charged));
+        true
+    }
+
+    fn gone(&self, last: Marks) {
+        self.retained.give(last.stale());
+        self.charged.give(last.charged);
+        self.files.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Files {
+    pub(super) fn new(limit: u64, retain: u64, most: usize) -> Self {
+        let account =
+            Account { charged: Gauge::new(limit), retained: Gauge::new(retain), files: Line(AtomicUsize::new(0)) };
+        Self {
+            account: Arc::new(account),
+            kept: Mutex::new(List::default()),
+            kept_now: Line(AtomicUsize::new(0)),
+            most: if retain == 0 { 0 } else { most },
+            tails: Mutex::new(Vec::new()),
+            room: Mutex::new(()),
+            reused: AtomicU64::new(0),
+        }
+    }
+
+    /// A kept file: the newest that is `len` bytes long, or else the newest.
+    pub(crate) fn take(&self, len: u64) -> Option<Resting> {
+        if self.kept_now.0.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let mut list = self.kept.lock();
+        let long_enough = list.files.iter().rposition(|kept| kept.len >= len);
+        let at = long_enough.or(list.files.len().checked_sub(1))?;
+        let kept = list.files.remove(at);
+        self.kept_now.0.store(list.files.len(), Ordering::Relaxed);
+        self.reused.store(self.reused.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Some(kept.file)
+    }
+
+    /// Makes all of a file stale so that it can be kept, or says that it cannot.
+    ///
+    /// It takes what is free of what may be retained; to keep a quarter of that it pushes out the oldest; what is longer, it
+    /// is cut to.
+    pub(crate) fn retire(&self, file: &mut AnonFile) -> bool {
+        if self.most == 0 {
+            return false;
+        }
+        let retained = &self.account.retained;
+        let share = file.claimed().min(retained.limit() / 4);
+        while !file.retire() {
+            let room = retained.limit().saturating_sub(retained.used());
+            if room >= file.claimed() || (room < share && self.close_oldest()) {
+                continue;
+            }
+            if room == 0 || file.truncate(room.min(file.len())).is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Keeps a file that was [retired](Self::retire), which may push out the oldest; or closes it, if nothing is kept any
+    /// more.
+    pub(crate) fn keep(&self, len: u64, file: Resting) {
+        loop {
+            let mut list = self.kept.lock();
+            if list.closed {
+                break;
+            }
+            if list.files.len() < self.most {
+                list.files.push(Kept { len, file });
+                self.kept_now.0.store(list.files.len(), Ordering::Relaxed);
+                return;
+            }
+            drop(list);
+            self.close_oldest();
+        }
+    }
+
+    /// The accounts of a file that is about to be made, with `len` bytes of it claimed; if there is room.
+    pub(crate) fn open(&self, len: u64) -> Option<Boundary> {
+        self.account.files.0.fetch_add(1, Ordering::Relaxed);
+        let boundary = Boundary::new(Arc::clone(&self.account) as Arc<dyn Accounts>);
+        (boundary.claim(len) || self.make_room(len, || boundary.claim(len))).then_some(boundary)
+    }
+
+    /// From now on its tail may be cut by who is short.
+    pub(crate) fn enter(&self, file: &AnonFile) {
+        let mut tails = self.tails.lock();
+        if tails.len() == tails.capacity() {
+            tails.retain(|tail| !tail.is_gone());
+        }
+        tails.push(file.tail());
+    }
+
+    /// Tries `attempt`, which asks for `more` bytes of disk, again and again while more room can be made.
+    #[cold]
+    pub(crate) fn make_room(&self, more: u64, mut attempt: impl FnMut() -> bool) -> bool {
+        let charged = &self.account.charged;
+        if more > charged.limit() {
+            return false;
+        }
+        let _one = self.room.lock();
+        loop {
+            if attempt() {
+                return true;
+            }
+            if more > self.unclaimed() {
+                // In vain, unless somebody gave back just now.
+                return attempt();
+            }
+            if !self.close_oldest_in_room() {
+                break;
+            }
+        }
+        let tails = self.tails.lock().clone();
+        tails.iter().any(|tail| tail.cut() && attempt()) || attempt()
+    }
+
+    /// How much more may be claimed, if all that is retained goes.
+    pub(crate) fn unclaimed(&self) -> u64 {
+        let claimed = self.account.charged.used().saturating_sub(self.account.retained.used());
+        self.account.charged.limit().saturating_sub(claimed)
+    }
+
+    /// Closes all that are kept, and says whether there were any.
+    pub(crate) fn close_kept(&self) -> bool {
+        let _one = self.room.lock();
+        let mut any = false;
+        while self.close_oldest_in_room() {
+            any = true;
+        }
+        any
+    }
+
+    pub(super) fn trim(&self) {
+        self.close_kept();
+        let tails = self.tails.lock().clone();
+        for tail in &tails {
+            tail.cut();
+        }
+    }
+
+    /// Keeps nothing from now on.
+    pub(super) fn close(&self) {
+        self.kept.lock().closed = true;
+        self.close_kept();
+    }
+
+    /// Until nobody is using a tail.
+    pub(crate) fn wait_for_others(&self) {
+        drop(self.room.lock());
+    }
+
+    fn close_oldest(&self) -> bool {
+        let _one = self.room.lock();
+        self.close_oldest_in_room()
+    }
+
+    fn close_oldest_in_room(&self) -> bool {
+        let oldest = {
+            let mut list = self.kept.lock();
+            let oldest = if list.files.is_empty() { None } else { Some(list.files.remove(0)) };
+            self.kept_now.0.store(list.files.len(), Ordering::Relaxed);
+            oldest
+        };
+        // Closed outside the list's lock.
+        oldest.is_some()
+    }
+
+    pub(crate) fn limit(&self) -> u64 {
+        self.account.charged.limit()
+    }
+
+    pub(super) fn charged(&self) -> &Gauge {
+        &self.account.charged
+    }
+
+    pub(super) fn retained(&self) -> u64 {
+        self.account.retained.used()
+    }
+
+    /// How many files are out.
+    pub(super) fn out(&self) -> usize {
+        let all = self.account.files.0.load(Ordering::Relaxed);
+        all.saturating_sub(self.kept_now.0.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn reused(&self) -> u64 {
+        self.reused.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,65 @@
+//! What holds content on disk, and gives the file back when it goes: to the pool, or to the system.
+//!
+//! Its drop is the only way back. With the file go its mapping, its directory and the allocation they are in, so that the
+//! next who rolls over makes none of them.
+
+use std::fs::File;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::rolled::Rolled;
+use crate::options::Backing;
+use crate::pool::Home;
+
+#[derive(Debug)]
+pub(crate) struct Lease(
+    /// There until the drop.
+    Option<Box<Rolled>>,
+);
+
+impl Lease {
+    pub(super) fn new(disk: Disk) -> Self {
+        Self(Some(Box::new(Rolled::new(disk))))
+    }
+
+    /// A file that is kept in the pool: one of `len` bytes, if there is any so long.
+    pub(super) fn of_kept(len: u64, backing: Backing, home: &Arc<Home>) -> Option<Self> {
+        let mut rolled = home.files.take(len)?.downcast::<Rolled>().ok()?;
+        rolled.disk_mut().reuse(backing, home);
+        Some(Self(Some(rolled)))
+    }
+
+    /// The file itself, which no pool counts any more.
+    pub(crate) fn into_file(mut self) -> File {
+        let rolled = self.0.take().expect(HELD);
+        rolled.into_disk().into_file()
+    }
+}
+
+impl Deref for Lease {
+    type Target = Rolled;
+
+    #[inline]
+    fn deref(&self) -> &Rolled {
+        self.0.as_deref().expect(HELD)
+    }
+}
+
+impl DerefMut for Lease {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Rolled {
+        self.0.as_deref_mut().expect(HELD)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(mut rolled) = self.0.take() else { return };
+        if let Some(home) = rolled.retire() {
+            home.files.keep(rolled.disk().physical(), rolled);
+        }
+    }
+}
+
+const HELD: &str = "a lease holds its file until it is dropped";
