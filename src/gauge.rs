@@ -56,3 +56,33 @@ impl Gauge {
         self.limit
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::Gauge;
+
+    /// P8: whatever the order, the limit is not passed, and nothing is lost.
+    #[test]
+    fn p8_a_gauge_is_never_past_its_limit() {
+        loom::model(|| {
+            let gauge = Arc::new(Gauge::new(3));
+            let takers = [2, 2].map(|amount| {
+                let gauge = Arc::clone(&gauge);
+                thread::spawn(move || {
+                    if gauge.take(amount) {
+                        gauge.give(amount);
+                    }
+                    gauge.take(1)
+                })
+            });
+            assert!(gauge.used() <= 3);
+            let taken = takers.map(|taker| taker.join().unwrap());
+            assert_eq!(taken, [true, true], "one byte each was always there");
+            assert_eq!(gauge.used(), 2);
+            assert!((2..=3).contains(&gauge.peak()), "a peak of {}", gauge.peak());
+        });
+    }
+}

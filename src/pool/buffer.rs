@@ -264,11 +264,21 @@ impl Buffer {
     }
 }
 
+impl Buffer {
+    /// Apart from the drop, so that one without a pool pays for a look and no more.
+    #[inline(never)]
+    fn go_home(&mut self) {
+        if let Some(home) = self.home.take() {
+            home.buffers.put(std::mem::take(&mut self.bytes), self.charge);
+        }
+    }
+}
+
 impl Drop for Buffer {
     #[inline]
     fn drop(&mut self) {
-        if let Some(home) = self.home.take() {
-            home.buffers.put(std::mem::take(&mut self.bytes), self.charge);
+        if self.home.is_some() {
+            self.go_home();
         }
     }
 }

@@ -55,6 +55,12 @@ struct Account {
     files: Line<AtomicUsize>,
 }
 
+impl Account {
+    fn new(limit: u64, retain: u64) -> Self {
+        Self { charged: Gauge::new(limit), retained: Gauge::new(retain), files: Line(AtomicUsize::new(0)) }
+    }
+}
+
 impl Accounts for Account {
     fn change(&self, from: Marks, to: Marks) -> bool {
         if to.charged > from.charged && !self.charged.take(to.charged - from.charged) {
@@ -78,10 +84,8 @@ impl Accounts for Account {
 
 impl Files {
     pub(super) fn new(limit: u64, retain: u64, most: usize) -> Self {
-        let account =
-            Account { charged: Gauge::new(limit), retained: Gauge::new(retain), files: Line(AtomicUsize::new(0)) };
         Self {
-            account: Arc::new(account),
+            account: Arc::new(Account::new(limit, retain)),
             kept: Mutex::new(List::default()),
             kept_now: Line(AtomicUsize::new(0)),
             most: if retain == 0 { 0 } else { most },
@@ -256,5 +260,108 @@ impl Files {
 
     pub(super) fn reused(&self) -> u64 {
         self.reused.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::*;
+
+    /// A file as far as its marks are concerned.
+    struct File {
+        boundary: Boundary,
+        bytes: Mutex<Vec<u8>>,
+    }
+
+    impl File {
+        fn new(account: &std::sync::Arc<Account>) -> Self {
+            account.files.0.fetch_add(1, Ordering::Relaxed);
+            let boundary = Boundary::new(std::sync::Arc::clone(account) as std::sync::Arc<dyn Accounts>);
+            Self { boundary, bytes: Mutex::new(Vec::new()) }
+        }
+
+        /// Of `len` bytes that a life left behind.
+        fn with_past(account: &std::sync::Arc<Account>, len: usize) -> Self {
+            let file = Self::new(account);
+            assert!(file.boundary.claim(len as u64));
+            file.bytes.lock().resize(len, PAST);
+            assert!(file.boundary.lower_if_kept(0, len as u64));
+            file
+        }
+
+        fn set_len(&self, len: u64) -> std::io::Result<()> {
+            self.bytes.lock().resize(len as usize, 0);
+            Ok(())
+        }
+
+        fn write(&self, byte: u8, at: usize) {
+            let mut bytes = self.bytes.lock();
+            if bytes.len() <= at {
+                bytes.resize(at + 1, 0);
+            }
+            bytes[at] = byte;
+        }
+    }
+
+    const PAST: u8 = 0xa5;
+
+    /// P6, P8: while its owner claims and writes, somebody who is short cuts what is stale; no byte that was written is
+    /// lost, the files are never longer than what is charged, and that never passes the limit.
+    #[test]
+    fn p8_a_cut_never_takes_what_is_claimed() {
+        loom::model(|| {
+            let account = std::sync::Arc::new(Account::new(4, 4));
+            let (kept, fresh) = (Arc::new(File::with_past(&account, 4)), Arc::new(File::new(&account)));
+            let owner = {
+                let file = Arc::clone(&kept);
+                thread::spawn(move || {
+                    for at in 0..2 {
+                        assert!(file.boundary.claim(at + 1), "what was stale, or was given back");
+                        file.write(1, at as usize);
+                    }
+                })
+            };
+            // Short of two bytes, of which all are stale now.
+            let mut taken = fresh.boundary.claim(2);
+            if !taken {
+                kept.boundary.cut_stale(|len| kept.set_len(len));
+                taken = fresh.boundary.claim(2);
+            }
+            if taken {
+                (0..2).for_each(|at| fresh.write(2, at));
+            }
+            assert!(account.charged.used() <= 4);
+            owner.join().unwrap();
+            assert!(taken, "two of four bytes are claimed by another at most");
+            assert_eq!(kept.bytes.lock()[..2], [1, 1]);
+            assert_eq!(fresh.bytes.lock()[..], [2, 2]);
+            let long = (kept.bytes.lock().len() + fresh.bytes.lock().len()) as u64;
+            assert!(long <= account.charged.used() && account.charged.used() <= 4);
+            assert_eq!(account.charged.used() - account.retained.used(), 4);
+        });
+    }
+
+    /// P6: what its owner exposes is zeros, while somebody else cuts.
+    #[test]
+    fn p6_what_is_exposed_is_zeros() {
+        loom::model(|| {
+            let account = std::sync::Arc::new(Account::new(8, 8));
+            let file = Arc::new(File::with_past(&account, 4));
+            let owner = {
+                let file = Arc::clone(&file);
+                thread::spawn(move || {
+                    assert!(file.boundary.claim(3));
+                    file.write(1, 0);
+                    file.boundary.expose(1, |len| file.set_len(len), || file.set_len(3)).unwrap();
+                })
+            };
+            file.boundary.cut_stale(|len| file.set_len(len));
+            owner.join().unwrap();
+            assert_eq!(file.bytes.lock()[..3], [1, 0, 0]);
+            assert!(file.bytes.lock().len() as u64 <= account.charged.used());
+        });
     }
 }

@@ -195,7 +195,9 @@ impl SpoolOptions {
     /// A spool made so. Does no I/O and allocates nothing, so it cannot fail.
     #[inline]
     pub fn build(&self) -> SpooledTempFile {
-        SpooledTempFile { cursor: Cursor::new(Store::new(self.settings().clone(), self.seat())) }
+        // The settings last, so that they are copied once.
+        let seat = self.seat();
+        SpooledTempFile { cursor: Cursor::new(Store::new(self.settings().clone(), seat)) }
     }
 }
 

@@ -162,6 +162,9 @@ impl Store {
         // As one write: it rolls over before the first of them, or is refused as a whole.
         let total = self.allowed(total, offset)?;
         self.make_way(offset, total)?;
+        if let Tier::Rolled(rolled) = &mut self.tier {
+            rolled.claim(offset, total)?;
+        }
         let mut done = 0;
         for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
             match self.write(buf, offset.saturating_add(done as u64)) {

@@ -91,7 +91,13 @@ impl AnonFile {
         debug_assert!(len >= self.len && len <= self.claim);
         let set_len = |len| self.shared.set_len(len);
         match &self.shared.boundary {
-            Some(boundary) => boundary.expose(self.len, set_len, || set_len(len))?,
+            Some(boundary) => {
+                if cfg!(windows) {
+                    // As in `truncate`.
+                    self.map.take();
+                }
+                boundary.expose(self.len, set_len, || set_len(len))?
+            }
             None => set_len(len)?,
         }
         if self.file_system().holes_can_fault {

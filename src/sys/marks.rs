@@ -51,7 +51,7 @@ impl Boundary {
         Self { marks: Mutex::new(Marks::default()), accounts }
     }
 
-    pub(super) fn claimed(&self) -> u64 {
+    pub(crate) fn claimed(&self) -> u64 {
         self.marks.lock().claim
     }
 
@@ -69,7 +69,7 @@ impl Boundary {
 
     /// Lowers the claim to `end`, of a file that its owner has written up to `written`: what is there past it goes stale,
     /// and where no more of that may be, is cut off.
-    pub(super) fn lower(&self, end: u64, written: u64, cut: impl FnOnce(u64) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn lower(&self, end: u64, written: u64, cut: impl FnOnce(u64) -> io::Result<()>) -> io::Result<()> {
         if self.lower_if_kept(end, written) {
             return Ok(());
         }
@@ -77,7 +77,7 @@ impl Boundary {
     }
 
     /// The same, or not at all.
-    pub(super) fn lower_if_kept(&self, end: u64, written: u64) -> bool {
+    pub(crate) fn lower_if_kept(&self, end: u64, written: u64) -> bool {
         let mut marks = self.marks.lock();
         let from = *marks;
         let physical = from.physical.max(written);
@@ -90,7 +90,7 @@ impl Boundary {
     }
 
     /// Cuts the file at `end`, and lowers the claim to it.
-    pub(super) fn cut_to(&self, end: u64, cut: impl FnOnce(u64) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn cut_to(&self, end: u64, cut: impl FnOnce(u64) -> io::Result<()>) -> io::Result<()> {
         let mut marks = self.marks.lock();
         cut(end)?;
         self.settle(&mut marks, Marks { claim: end, physical: end, charged: end });
@@ -98,7 +98,7 @@ impl Boundary {
     }
 
     /// Cuts what the owner, who has written up to `written`, would expose by making the file longer; then does that.
-    pub(super) fn expose(
+    pub(crate) fn expose(
         &self,
         written: u64,
         cut: impl FnOnce(u64) -> io::Result<()>,
@@ -114,7 +114,7 @@ impl Boundary {
     }
 
     /// Cuts what lies past the claim, and says whether that gave anything back. For those who are short.
-    pub(super) fn cut_stale(&self, cut: impl FnOnce(u64) -> io::Result<()>) -> bool {
+    pub(crate) fn cut_stale(&self, cut: impl FnOnce(u64) -> io::Result<()>) -> bool {
         let mut marks = self.marks.lock();
         if marks.stale() == 0 || (marks.physical > marks.claim && cut(marks.claim).is_err()) {
             return false;
@@ -125,12 +125,12 @@ impl Boundary {
     }
 
     /// Blocks were set aside up to `end`, which is claimed.
-    pub(super) fn reaches(&self, end: u64) {
+    pub(crate) fn reaches(&self, end: u64) {
         let mut marks = self.marks.lock();
         marks.physical = marks.physical.max(end.min(marks.claim));
     }
 
-    pub(super) fn physical(&self) -> u64 {
+    pub(crate) fn physical(&self) -> u64 {
         self.marks.lock().physical
     }
 

@@ -75,10 +75,7 @@ impl Rolled {
 
     /// `buf` is not empty.
     pub(super) fn write(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
-        let room = self.room(offset)?;
-        let buf = &buf[..buf.len().min(usize::try_from(room).unwrap_or(usize::MAX))];
-        self.disk.claim(offset + buf.len() as u64)?;
-        self.set_reach();
+        let buf = &buf[..self.claim(offset, buf.len())?];
         let before = self.len;
         let written = if buf.len() < DIRECT { self.write_through(buf, offset) } else { self.write_around(buf, offset) };
         if written.is_err() {
@@ -89,6 +86,14 @@ impl Rolled {
             self.unclaim();
         }
         written
+    }
+
+    /// Claims all of `count` bytes at `offset` that may be written there, and says how many those are.
+    pub(super) fn claim(&mut self, offset: u64, count: usize) -> io::Result<usize> {
+        let count = count.min(usize::try_from(self.room(offset)?).unwrap_or(usize::MAX));
+        self.disk.claim(offset + count as u64)?;
+        self.set_reach();
+        Ok(count)
     }
 
     /// Claims no more than there is.
