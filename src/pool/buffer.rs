@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::Home;
 use super::buffers::Kept;
+use super::home::Home;
 use crate::error::{self, Limit, LimitError};
 use crate::sys;
 

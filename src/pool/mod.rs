@@ -6,21 +6,22 @@
 mod buffer;
 mod buffers;
 mod files;
+mod home;
 mod stats;
 
 use std::fmt;
-use std::ops::Deref;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(crate) use buffer::{Buffer, Loan};
-use files::Files;
+pub(crate) use home::{Home, Seat};
 pub use stats::PoolStats;
 
 use crate::directory::Directories;
 use crate::sys;
 use buffers::{Buffers, SHELVES, own_shelf};
+use files::Files;
+use home::Core;
 
 /// An exact allowance of memory and one of disk, shared by any number of spools, and the keeper of what they have used.
 ///
@@ -75,29 +76,6 @@ pub struct Pool(Arc<Handles>);
 struct Handles {
     core: Arc<Core>,
     seats: [Arc<Seat>; SHELVES],
-}
-
-/// What a spool holds of its pool, which tells how many there are.
-///
-/// Threads that run at once hold different ones, and so do not meet in counting.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Seat {
-    home: Arc<Home>,
-}
-
-/// What a buffer and a file hold that are out.
-#[derive(Debug)]
-#[repr(align(128))]
-pub(crate) struct Home {
-    core: Arc<Core>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Core {
-    pub(crate) buffers: Buffers,
-    pub(crate) files: Files,
-    pub(crate) dirs: Directories,
 }
 
 impl Pool {
@@ -185,26 +163,6 @@ impl Drop for Handles {
     }
 }
 
-// No stranger's code runs while anything here is locked or half done.
-impl UnwindSafe for Core {}
-impl RefUnwindSafe for Core {}
-
-impl Seat {
-    #[inline]
-    pub(crate) fn home(&self) -> &Arc<Home> {
-        &self.home
-    }
-}
-
-impl Deref for Home {
-    type Target = Core;
-
-    #[inline]
-    fn deref(&self) -> &Core {
-        &self.core
-    }
-}
-
 /// How to make a [`Pool`]: see [`Pool::builder`]. Setters as in [`SpoolOptions`](crate::SpoolOptions).
 ///
 /// ```
@@ -278,7 +236,7 @@ impl PoolBuilder {
             files: Files::new(self.disk, self.retain_disk, most),
             dirs: self.dirs.clone(),
         });
-        let seat = |_| Arc::new(Seat { home: Arc::new(Home { core: Arc::clone(&core) }) });
+        let seat = |_| Arc::new(Seat::new(&core));
         Pool(Arc::new(Handles { seats: std::array::from_fn(seat), core }))
     }
 }

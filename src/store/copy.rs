@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 
+use super::stream::{drain, probe, read_some};
 use super::{Store, Tier, home_of};
 use crate::options::Overflow;
 use crate::pool::Buffer;
@@ -139,38 +140,6 @@ fn overwrite_from<R: Read + ?Sized>(memory: &mut Buffer, source: &mut R, positio
     memory.as_mut_slice()[at..at + read].copy_from_slice(&piece[..read]);
     *position += read as u64;
     Ok(read > 0)
-}
-
-/// Whether a source has ended, which only reading can tell.
-pub(super) fn probe<R: Read + ?Sized>(source: &mut R) -> io::Result<Option<u8>> {
-    let mut byte = [0];
-    Ok((read_some(source, &mut byte)? > 0).then_some(byte[0]))
-}
-
-fn read_some<R: Read + ?Sized>(source: &mut R, buf: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match source.read(buf) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            done => return done.map(|read| read.min(buf.len())),
-        }
-    }
-}
-
-/// Writes all of `piece` into `sink`, and moves `position` with every byte that was taken.
-pub(super) fn drain<W: Write + ?Sized>(mut piece: &[u8], sink: &mut W, position: &mut u64) -> io::Result<()> {
-    while !piece.is_empty() {
-        match sink.write(piece) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                let written = written.min(piece.len());
-                piece = &piece[written..];
-                *position += written as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// How many bytes too many may be kept, one for each call that found no place for it.

@@ -2,16 +2,19 @@
 //!
 //! Knows the threshold, the limits and what happens at them. Knows nothing of cursors: every call names its offset.
 
+mod bounds;
 mod copy;
 mod disk;
 mod lease;
 mod roll;
 mod rolled;
+mod stream;
 mod window;
 
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
+pub(crate) use bounds::{copy, within};
 pub(crate) use disk::Disk;
 pub(crate) use lease::Lease;
 pub(crate) use window::Window;
@@ -20,6 +23,7 @@ use crate::error::{self, Limit, LimitError};
 use crate::options::{Overflow, Settings};
 use crate::pool::{Buffer, Home, Seat};
 use crate::sys;
+use bounds::LONGEST;
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -378,24 +382,7 @@ impl Settings {
     }
 }
 
-/// How much of `count` bytes at `offset` lies within content of `len` bytes.
-#[inline]
-pub(crate) fn within(len: u64, offset: u64, count: usize) -> usize {
-    count.min(usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX))
-}
-
-/// Copies as much as both have.
-#[inline]
-pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
-    let count = from.len().min(to.len());
-    to[..count].copy_from_slice(&from[..count]);
-    count
-}
-
 /// Whose memory and disk a store takes.
 fn home_of(seat: &Option<Arc<Seat>>) -> Option<&Arc<Home>> {
     seat.as_deref().map(Seat::home)
 }
-
-/// The longest that a file may be.
-const LONGEST: u64 = i64::MAX as u64;

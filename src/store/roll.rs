@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::LONGEST;
+use super::bounds::LONGEST;
 use super::disk::Disk;
 use super::lease::Lease;
 use crate::error::{Limit, LimitError};

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::Rolled;
 use crate::error;
 use crate::pool::Loan;
-use crate::store::copy::{drain, probe};
+use crate::store::stream::{drain, probe};
 use crate::store::window::WINDOW;
 use crate::sys;
 

@@ -9,9 +9,9 @@ mod copy;
 use std::io;
 use std::sync::Arc;
 
+use super::bounds::within;
 use super::disk::Disk;
 use super::window::{DIRECT, MAPPED_MOST, Window};
-use super::within;
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
 use crate::pool::{Buffer, Home};
