@@ -46,7 +46,9 @@ use home::Core;
 /// **What it costs.** A fresh file that is dropped within the kernel's thirty seconds is never written to the disk at all;
 /// the pages of one that is used again are, once in that time. So the disk is written what is alive at once, every thirty
 /// seconds, whatever the traffic. Not for programs that hold one spool, or few that live long: reuse gains them
-/// nothing. On both sides of a `fork` without an `exec`, only one may use it, as with any open file.
+/// nothing. On both sides of a `fork` without an `exec`, only one may use it, as with any open file. A process that first
+/// had no limit on the size of its files (`RLIMIT_FSIZE`) and then sets one calls [`trim`](Self::trim) afterwards: a kept
+/// file is written as far as it was without asking again.
 ///
 /// The idea of lending out what was used before is that of every buffer pool; that of doing so with temporary files is,
 /// as far as we know, new here.

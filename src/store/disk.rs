@@ -22,6 +22,8 @@ pub(crate) struct Disk {
     backing: Backing,
     /// Blocks are there up to here at least; `u64::MAX` once it is known not to pay.
     ahead: u64,
+    /// How long the process might make it, when that was last asked.
+    file_size: u64,
     /// Whose allowances it uses; none while it is kept there.
     home: Option<Arc<Home>>,
     reusable: bool,
@@ -39,6 +41,7 @@ impl Disk {
         len: u64,
         reusable: bool,
     ) -> io::Result<Disk> {
+        let file_size = allowed(len, sys::file_size_limit())?;
         let make = || match home {
             None => AnonFile::create(&directory, None),
             Some(home) => {
@@ -55,16 +58,29 @@ impl Disk {
             }
         }
         match made {
-            Ok(file) => Ok(Disk { file, directory, backing, ahead: 0, home: home.cloned(), reusable }),
+            Ok(file) => Ok(Disk { file, directory, backing, ahead: 0, file_size, home: home.cloned(), reusable }),
             Err(error) => Err(PathError::at(&directory, error)),
         }
     }
 
-    /// Takes over a file that was kept in `home`.
-    pub(super) fn reuse(&mut self, backing: Backing, home: &Arc<Home>) {
+    /// Takes over a file that was kept in `home`, and claims `len` bytes of it.
+    ///
+    /// How long the process may make it is asked again only if there was a limit, or it is to be longer than it was: a warm
+    /// life makes no call for it.
+    pub(super) fn reuse(&mut self, backing: Backing, home: &Arc<Home>, len: u64) -> io::Result<()> {
         self.backing = backing;
         self.ahead = 0;
         self.home = Some(Arc::clone(home));
+        if self.file_size != u64::MAX || len > self.file.physical() {
+            self.file_size = sys::file_size_limit();
+        }
+        allowed(len, self.file_size)?;
+        self.claim(len)
+    }
+
+    /// How long the process may make it.
+    pub(super) fn file_size(&self) -> u64 {
+        self.file_size
     }
 
     /// Forgets the content, if the file can be kept: then in that pool.
@@ -277,6 +293,11 @@ impl Disk {
     pub(crate) fn error(&self, error: io::Error) -> io::Error {
         PathError::at(&self.directory, error)
     }
+}
+
+/// The limit, if `len` is within it.
+pub(super) fn allowed(len: u64, file_size: u64) -> io::Result<u64> {
+    if len > file_size { Err(LimitError::too_large(Limit::FileSize, file_size)) } else { Ok(file_size) }
 }
 
 fn no_room(home: &Home) -> io::Error {

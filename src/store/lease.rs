@@ -5,11 +5,9 @@
 
 use std::fs::File;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
 use super::disk::Disk;
 use super::rolled::Rolled;
-use crate::options::Backing;
 use crate::pool::Home;
 
 #[derive(Debug)]
@@ -24,9 +22,8 @@ impl Lease {
     }
 
     /// A file that is kept in the pool: one of `len` bytes, if there is any so long.
-    pub(super) fn of_kept(len: u64, backing: Backing, home: &Arc<Home>) -> Option<Self> {
-        let mut rolled = home.files.take(len)?.downcast::<Rolled>().ok()?;
-        rolled.disk_mut().reuse(backing, home);
+    pub(super) fn of_kept(len: u64, home: &Home) -> Option<Self> {
+        let rolled = home.files.take(len)?.downcast::<Rolled>().ok()?;
         Some(Self(Some(rolled)))
     }
 

@@ -263,10 +263,7 @@ impl Store {
         match self.settings.overflow {
             Overflow::Fail if len > threshold => return Err(LimitError::too_large(Limit::Memory, threshold)),
             Overflow::Disk if len > threshold => {
-                let file_size = sys::file_size_limit();
-                if len > file_size {
-                    return Err(LimitError::too_large(Limit::FileSize, file_size));
-                }
+                disk::allowed(len, sys::file_size_limit())?;
             }
             _ => {}
         }

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use super::bounds::LONGEST;
 use super::disk::Disk;
 use super::lease::Lease;
-use crate::error::{Limit, LimitError};
+use crate::error::Limit;
 use crate::options::Settings;
 use crate::pool::Home;
-use crate::sys;
 
 /// A file with `content`: one that the pool has kept, or a new one in the first directory that takes it.
 ///
@@ -22,10 +21,6 @@ use crate::sys;
 /// the pool has no more disk.
 #[cold]
 pub(super) fn roll(content: &[u8], settings: &Settings, home: Option<&Arc<Home>>) -> io::Result<Lease> {
-    let file_size = sys::file_size_limit();
-    if content.len() as u64 > file_size {
-        return Err(LimitError::too_large(Limit::FileSize, file_size));
-    }
     let mut lease = match home {
         Some(home) if settings.dirs.is_default() => match in_kept(content, settings, home)? {
             Some(lease) => lease,
@@ -33,7 +28,7 @@ pub(super) fn roll(content: &[u8], settings: &Settings, home: Option<&Arc<Home>>
         },
         _ => settings.dirs.first(|dir| in_new(dir, content, settings, home, false))?,
     };
-    let max_len = settings.max_len.min(LONGEST);
+    let (max_len, file_size) = (settings.max_len.min(LONGEST), lease.disk().file_size());
     let (ceiling, ceiling_is) =
         if file_size < max_len { (file_size, Limit::FileSize) } else { (max_len, Limit::MaxLen) };
     lease.begin(content.len() as u64, ceiling, ceiling_is);
@@ -43,9 +38,9 @@ pub(super) fn roll(content: &[u8], settings: &Settings, home: Option<&Arc<Home>>
 /// `None` if none is kept, or the one that was does not take the content any more: the disk it is on may be full.
 fn in_kept(content: &[u8], settings: &Settings, home: &Arc<Home>) -> io::Result<Option<Lease>> {
     let len = content.len() as u64;
-    let Some(mut lease) = Lease::of_kept(len, settings.backing, home) else { return Ok(None) };
+    let Some(mut lease) = Lease::of_kept(len, home) else { return Ok(None) };
     let disk = lease.disk_mut();
-    disk.claim(len)?;
+    disk.reuse(settings.backing, home, len)?;
     if disk.write_all_at(content, 0).is_err() {
         disk.give_up();
         return Ok(None);

@@ -322,6 +322,13 @@ impl Window {
         len < DIRECT && self.in_sequence(at) && !self.can_extend(at)
     }
 
+    /// Whether who reads on from `offset`, in pieces of `len` bytes, soon arrives at the window where it lies.
+    ///
+    /// They go around it until then: that is a few calls, and a write that is not needed if the content is dropped.
+    pub(super) fn is_met_from(&self, offset: u64, len: usize) -> bool {
+        offset < self.start && self.start - offset <= WINDOW as u64 && len >= GLANCE
+    }
+
     /// Whether `fill_buf` at `offset` will.
     pub(super) fn moves_to_fill(&self, offset: u64) -> bool {
         self.rest(offset).is_empty() && !self.can_extend(offset)

@@ -259,7 +259,8 @@ impl Rolled {
         if count == 0 {
             return Ok(0);
         }
-        if self.window.is_dirty() && self.disk.mapped_now().is_none() && self.window.moves_for(offset, count) {
+        let in_the_way = self.window.moves_for(offset, count) && !self.window.is_met_from(offset, count);
+        if self.window.is_dirty() && self.disk.mapped_now().is_none() && in_the_way {
             self.flush_if_possible();
         }
         self.window.read(&self.disk, &mut buf[..count], offset, self.len)?;
