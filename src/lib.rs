@@ -134,6 +134,7 @@
 //!         disk                               the file, positional, and how much of a pool's disk it has claimed
 //! options                                    what was asked for
 //! pool    buffer                             bytes that grow exactly, and are counted
+//!         home                               what those hold of a pool who are out
 //!         buffers  files                     what may be held, and what is kept to be used again
 //! directory  gauge                           where a file goes if nobody said; an allowance
 //! sys     anon  map                          the sole handle of an anonymous file, and its mapping; all unsafe code

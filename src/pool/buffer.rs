@@ -34,14 +34,14 @@ impl Buffer {
         Self { bytes: BytesMut::new(), limit: 0, charge: 0, home: None }
     }
 
-    /// An empty buffer of at least `size` bytes, and less than twice as many.
+    /// An empty buffer of `size` bytes, and a few more that it may have spent on where it begins.
     ///
     /// It begins at a multiple of 64: the allocator's own beginning, 16 bytes into a page, is the one place where some
     /// processors copy a page of a file at a fifth of their speed (`rep movsb` on AMD Zen 3, whose target lies less than 32
     /// bytes behind its source in the page).
     pub(crate) fn for_window(size: usize, home: Option<&Arc<Home>>) -> io::Result<Self> {
         let mut buffer = Self::new();
-        match home.and_then(|home| home.buffers.take(size, 2 * size - 1)) {
+        match home.and_then(|home| home.buffers.take(size, size + ALIGNED - 1)) {
             Some(kept) => buffer.hold(kept, home.cloned(), usize::MAX),
             None => buffer.resize(size + ALIGNED - 1, home)?,
         }
@@ -49,27 +49,36 @@ impl Buffer {
         Ok(buffer)
     }
 
-    /// The same out of memory that is there, if it is as large as that.
+    /// The same out of memory that is there, if it is as large as that, and begins well.
     pub(crate) fn into_window(mut self, size: usize) -> Option<Self> {
         self.bytes.clear();
         self.limit = self.bytes.capacity();
+        if !(size..size + ALIGNED).contains(&self.limit) {
+            return None;
+        }
         self.align(size);
-        (size..size + ALIGNED).contains(&self.limit).then_some(self)
+        (!(1..HAZARD).contains(&(self.bytes.as_ptr().addr() % 4096))).then_some(self)
     }
 
-    /// A few bytes that no pool counts.
-    pub(crate) fn uncounted(size: usize) -> io::Result<Self> {
+    /// A few bytes, or one where a pool has no more. Where it has none at all they are bookkeeping, and not counted.
+    pub(crate) fn small(home: Option<&Arc<Home>>) -> io::Result<Self> {
         let mut buffer = Self::new();
-        buffer.resize(size, None)?;
-        Ok(buffer)
+        let counted = |size| home.is_some().then_some((size, home));
+        let ways = [counted(BOOKKEEPING), counted(1), Some((BOOKKEEPING, None))];
+        let mut made = Ok(());
+        for (size, home) in ways.into_iter().flatten() {
+            made = buffer.resize(size, home);
+            if made.is_ok() {
+                break;
+            }
+        }
+        made.map(|()| buffer)
     }
 
-    /// Gives up some bytes in front where there are more than `size`, or where it must.
+    /// Gives up some bytes in front, of more than `size`.
     fn align(&mut self, size: usize) {
-        let at = self.bytes.as_ptr();
-        let pad = at.align_offset(ALIGNED);
-        let must = (1..HAZARD).contains(&(at.addr() % 4096));
-        if pad > 0 && pad <= self.bytes.capacity() && (must || self.bytes.capacity() - pad >= size) {
+        let pad = self.bytes.as_ptr().align_offset(ALIGNED);
+        if pad > 0 && pad.saturating_add(size) <= self.bytes.capacity() {
             self.bytes.resize(pad, 0);
             self.bytes.advance(pad);
             self.limit = self.limit.min(self.bytes.capacity());
@@ -88,7 +97,7 @@ impl Buffer {
 
     /// Writes at `at`, zero-filling a gap before it; the end lies within the capacity.
     pub(crate) fn put(&mut self, buf: &[u8], at: usize) {
-        debug_assert!(at + buf.len() <= self.capacity());
+        debug_assert!(at + buf.len() <= self.limit());
         self.zero_up_to(at);
         let over = (self.len() - at).min(buf.len());
         self.bytes[at..at + over].copy_from_slice(&buf[..over]);
@@ -97,7 +106,7 @@ impl Buffer {
 
     /// Zeroes up to `len`, which lies within the capacity.
     pub(crate) fn zero_up_to(&mut self, len: usize) {
-        debug_assert!(len <= self.capacity());
+        debug_assert!(len <= self.limit());
         if self.len() < len {
             self.bytes.resize(len, 0);
         }
@@ -116,7 +125,7 @@ impl Buffer {
             return Ok(());
         }
         if let Some(home) = home {
-            if let Some(kept) = home.buffers.take(need, limit.max(KEPT_FOR_ANY)) {
+            if let Some(kept) = home.buffers.take(need, limit.max(WINDOW + ALIGNED - 1)) {
                 let mut larger = Self::new();
                 larger.hold(kept, Some(Arc::clone(home)), limit);
                 larger.bytes.extend_from_slice(&self.bytes);
@@ -171,13 +180,16 @@ impl Buffer {
         if len == 0 {
             *self = Self::new();
         } else if len <= self.bytes.capacity() / 2 {
+            // Shrinking too may take both the old and the new.
+            if self.home.as_ref().is_some_and(|home| !home.buffers.charge_if_free(len)) {
+                return;
+            }
             let mut vec = Vec::from(std::mem::take(&mut self.bytes));
             vec.shrink_to_fit();
             self.bytes = BytesMut::from(Bytes::from(vec));
             self.limit = self.bytes.capacity();
             if let Some(home) = &self.home {
-                home.buffers.give(self.charge - self.limit);
-                self.charge = self.limit;
+                home.buffers.give(std::mem::replace(&mut self.charge, len));
             }
         }
     }
@@ -225,8 +237,13 @@ impl Buffer {
 
     /// How many bytes it may hold.
     #[inline]
-    pub(crate) fn capacity(&self) -> usize {
+    pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// Whether it has memory for one byte more, allowed or not.
+    pub(crate) fn has_spare(&self) -> bool {
+        self.bytes.len() < self.bytes.capacity()
     }
 
     #[inline]
@@ -301,7 +318,7 @@ impl From<BytesMut> for Buffer {
 impl fmt::Debug for Buffer {
     /// Never the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({}/{})", self.len(), self.capacity())
+        write!(f, "Buffer({}/{})", self.len(), self.limit())
     }
 }
 
@@ -314,6 +331,18 @@ pub(crate) struct Loan {
 impl Loan {
     pub(crate) fn take(home: &Arc<Home>, size: usize) -> Option<Self> {
         home.buffers.charge(size).then(|| Self { home: Arc::clone(home), size })
+    }
+
+    /// Makes that one byte's room in `buffer`, which is full.
+    pub(crate) fn into_room_for_one(mut self, buffer: &mut Buffer) -> io::Result<()> {
+        let size = buffer.len() + 1;
+        let mut larger = Buffer::new();
+        larger.resize(size, None)?;
+        larger.bytes.extend_from_slice(&buffer.bytes);
+        larger.charge = std::mem::take(&mut self.size);
+        larger.home = Some(Arc::clone(&self.home));
+        *buffer = larger;
+        Ok(())
     }
 
     /// The memory itself came, of the size that was charged.
@@ -350,11 +379,13 @@ impl Drop for Filling<'_> {
 }
 
 const ALIGNED: usize = 64;
-/// How far into a page a buffer must not begin.
+/// How far into a page a window should not begin.
 const HAZARD: usize = 32;
-/// A kept buffer of this size may serve who needs less: it is what a window has.
-const KEPT_FOR_ANY: usize = 64 * 1024 + ALIGNED - 1;
+/// The size of a window, and of the buffer that serves whoever needs less, if it is kept.
+pub(crate) const WINDOW: usize = 64 * 1024;
 /// The capacity of a buffer that first grows: what most bodies need, so that they grow once.
 const FIRST: usize = 2048;
+/// So few bytes more or less are not counted, where a spool can do with no fewer.
+pub(crate) const BOOKKEEPING: usize = 512;
 /// So much is asked for as everybody does: where it cannot be had, neither can an error that says so.
 const SMALL: usize = 4096;

@@ -77,7 +77,8 @@ impl Buffers {
     /// Where the shelf is full, or what it reserved.
     #[cold]
     fn put_slowly(&self, mut kept: Kept) {
-        let _one = self.room.lock();
+        // Without a limit nobody is ever short.
+        let _one = (self.charged.limit() != u64::MAX).then(|| self.room.lock());
         while kept.charge as u64 <= self.reserved.limit() {
             let own = own_shelf();
             for next in 0..SHELVES {
@@ -91,6 +92,11 @@ impl Buffers {
             }
         }
         self.free(kept);
+    }
+
+    /// The same, if nothing has to go for it.
+    pub(super) fn charge_if_free(&self, bytes: usize) -> bool {
+        self.charged.take(bytes as u64)
     }
 
     /// Takes `bytes` of what may be held, before they are; what is kept goes for that.
@@ -121,10 +127,10 @@ impl Buffers {
         self.charged.give(bytes as u64);
     }
 
-    /// Frees one kept buffer, the oldest of the fullest shelf. The caller makes room.
+    /// Frees one kept buffer, the oldest of the fullest shelf, or of any.
     fn free_one(&self) -> bool {
         let fullest = self.shelves.iter().max_by_key(|shelf| shelf.kept.load(Ordering::Relaxed));
-        let oldest = fullest.and_then(|shelf| shelf.take_oldest(&self.reserved));
+        let oldest = fullest.into_iter().chain(&self.shelves).find_map(|shelf| shelf.take_oldest(&self.reserved));
         oldest.map(|kept| self.free(kept)).is_some()
     }
 

@@ -4,11 +4,11 @@
 //! retained never passes what may be.
 //! Who is short takes, one at a time: the kept files, oldest first; then the stale tails of files that are out.
 //! Locks in this order: room, list, a file's own. No list's is held across a system call, and a file's own only while it
-//! is cut. Nothing here holds the pool, so what is kept makes no cycle.
+//! is cut, or blocks are set aside for it. Nothing here holds the pool, so what is kept makes no cycle.
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::gauge::Gauge;
 use crate::sync::Mutex;
@@ -23,8 +23,12 @@ pub(crate) struct Files {
     most: usize,
     /// All that are charged, for who is short.
     tails: Mutex<Vec<Tail>>,
+    /// Held by who makes room, or closes a file, so that nobody is refused while another is giving back. So it is held
+    /// while files are closed and cut; nobody waits for it but those who are short, or close one themselves.
     room: Mutex<()>,
     reused: AtomicU64,
+    /// As in the list, for who does not lock it.
+    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -52,12 +56,19 @@ struct Account {
     charged: Gauge,
     /// What is charged and not claimed: what is kept, and what is stale, or set aside ahead, in files that are out.
     retained: Gauge,
+    /// The rest, as one figure, so that who is short can tell at a look whether all that is retained would be enough.
+    claimed: Line<AtomicU64>,
     files: Line<AtomicUsize>,
 }
 
 impl Account {
     fn new(limit: u64, retain: u64) -> Self {
-        Self { charged: Gauge::new(limit), retained: Gauge::new(retain), files: Line(AtomicUsize::new(0)) }
+        Self {
+            charged: Gauge::new(limit),
+            retained: Gauge::new(retain),
+            claimed: Line(AtomicU64::new(0)),
+            files: Line(AtomicUsize::new(0)),
+        }
     }
 }
 
@@ -70,12 +81,15 @@ impl Accounts for Account {
             self.charged.give(to.charged.saturating_sub(from.charged));
             return false;
         }
+        // Wraps where it falls.
+        self.claimed.0.fetch_add(to.claim.wrapping_sub(from.claim), Ordering::Relaxed);
         self.retained.give(from.stale().saturating_sub(to.stale()));
         self.charged.give(from.charged.saturating_sub(to.charged));
         true
     }
 
     fn gone(&self, last: Marks) {
+        self.claimed.0.fetch_sub(last.claim, Ordering::Relaxed);
         self.retained.give(last.stale());
         self.charged.give(last.charged);
         self.files.0.fetch_sub(1, Ordering::Relaxed);
@@ -92,6 +106,7 @@ impl Files {
             tails: Mutex::new(Vec::new()),
             room: Mutex::new(()),
             reused: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
         }
     }
 
@@ -114,7 +129,7 @@ impl Files {
     /// It takes what is free of what may be retained; to keep a quarter of that it pushes out the oldest; what is longer, it
     /// is cut to.
     pub(crate) fn retire(&self, file: &mut AnonFile) -> bool {
-        if self.most == 0 {
+        if self.most == 0 || self.closed.load(Ordering::Relaxed) {
             return false;
         }
         let retained = &self.account.retained;
@@ -161,6 +176,8 @@ impl Files {
         let mut tails = self.tails.lock();
         if tails.len() == tails.capacity() {
             tails.retain(|tail| !tail.is_gone());
+            let more = tails.len().max(16);
+            tails.reserve(more);
         }
         tails.push(file.tail());
     }
@@ -168,36 +185,54 @@ impl Files {
     /// Tries `attempt`, which asks for `more` bytes of disk, again and again while more room can be made.
     #[cold]
     pub(crate) fn make_room(&self, more: u64, mut attempt: impl FnMut() -> bool) -> bool {
-        let charged = &self.account.charged;
-        if more > charged.limit() {
-            return false;
-        }
         let _one = self.room.lock();
         loop {
             if attempt() {
                 return true;
             }
-            if more > self.unclaimed() {
-                // In vain, unless somebody gave back just now.
+            if more > self.unclaimed() || !(self.close_oldest_in_room() || self.cut_tails_in_room()) {
+                // Somebody may have given back just now.
                 return attempt();
             }
-            if !self.close_oldest_in_room() {
-                break;
-            }
         }
-        let tails = self.tails.lock().clone();
-        tails.iter().any(|tail| tail.cut() && attempt()) || attempt()
+    }
+
+    /// Closes a file that is not kept. Who is short waits for it.
+    pub(crate) fn close_one(&self, file: Resting) {
+        let _one = self.room.lock();
+        drop(file);
+    }
+
+    /// Lets go of all that is retained, for a disk that is full: whether that was anything.
+    pub(crate) fn give_way(&self) -> bool {
+        let _one = self.room.lock();
+        self.close_kept_in_room() | self.cut_tails_in_room()
     }
 
     /// How much more may be claimed, if all that is retained goes.
     pub(crate) fn unclaimed(&self) -> u64 {
-        let claimed = self.account.charged.used().saturating_sub(self.account.retained.used());
-        self.account.charged.limit().saturating_sub(claimed)
+        self.account.charged.limit().saturating_sub(self.account.claimed.0.load(Ordering::Relaxed))
     }
 
-    /// Closes all that are kept, and says whether there were any.
-    pub(crate) fn close_kept(&self) -> bool {
+    /// Closes all that are kept.
+    pub(crate) fn close_kept(&self) {
         let _one = self.room.lock();
+        self.close_kept_in_room();
+    }
+
+    /// Keeps nothing from now on.
+    pub(super) fn close(&self) {
+        self.kept.lock().closed = true;
+        self.closed.store(true, Ordering::Relaxed);
+        self.close_kept();
+    }
+
+    /// Until nobody is using a tail.
+    pub(crate) fn wait_for_others(&self) {
+        drop(self.room.lock());
+    }
+
+    fn close_kept_in_room(&self) -> bool {
         let mut any = false;
         while self.close_oldest_in_room() {
             any = true;
@@ -205,23 +240,10 @@ impl Files {
         any
     }
 
-    pub(super) fn trim(&self) {
-        self.close_kept();
+    /// Whether that gave anything back.
+    fn cut_tails_in_room(&self) -> bool {
         let tails = self.tails.lock().clone();
-        for tail in &tails {
-            tail.cut();
-        }
-    }
-
-    /// Keeps nothing from now on.
-    pub(super) fn close(&self) {
-        self.kept.lock().closed = true;
-        self.close_kept();
-    }
-
-    /// Until nobody is using a tail.
-    pub(crate) fn wait_for_others(&self) {
-        drop(self.room.lock());
+        tails.iter().fold(false, |any, tail| tail.cut() | any)
     }
 
     fn close_oldest(&self) -> bool {

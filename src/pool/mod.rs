@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub(crate) use buffer::{Buffer, Loan};
+pub(crate) use buffer::{BOOKKEEPING, Buffer, Loan, WINDOW};
 pub(crate) use home::{Home, Seat};
 pub use stats::PoolStats;
 
@@ -30,7 +30,7 @@ use home::Core;
 /// **Limits.** At no moment, seen from any thread, is more held than allowed. Memory is counted by capacity: of the
 /// content that is in memory, of windows, of frozen content, of what is kept. Disk is counted by the length of files.
 /// Where memory is short, what is kept goes first, then the spool that asks rolls over before its threshold, and does
-/// without a window if it must; so memory is never a reason to fail, unless [`Overflow`](crate::Overflow) leaves no other.
+/// without a window if it must; so short memory is a reason to fail only where [`Overflow`](crate::Overflow) or the disk leaves no other way.
 /// Where disk is short, what is kept goes first, and then a write is
 /// [`QuotaExceeded`](std::io::ErrorKind::QuotaExceeded): refused whole, nothing changed, and it works again as soon as any
 /// spool gives back.
@@ -49,9 +49,6 @@ use home::Core;
 /// nothing. On both sides of a `fork` without an `exec`, only one may use it, as with any open file. A process that first
 /// had no limit on the size of its files (`RLIMIT_FSIZE`) and then sets one calls [`trim`](Self::trim) afterwards: a kept
 /// file is written as far as it was without asking again.
-///
-/// The idea of lending out what was used before is that of every buffer pool; that of doing so with temporary files is,
-/// as far as we know, new here.
 ///
 /// ```
 /// use spooled::{Pool, SpoolOptions};
@@ -141,9 +138,7 @@ impl Pool {
     /// ```
     pub fn trim(&self) {
         self.0.core.buffers.trim();
-        self.0.core.files.trim();
-        // A file that is let go of may have had a buffer.
-        self.0.core.buffers.trim();
+        self.0.core.files.give_way();
     }
 
     #[inline]
@@ -187,8 +182,8 @@ impl PoolBuilder {
     ///
     /// A buffer counts with its capacity, and while it grows with both the old and the new one; so one spool alone may use
     /// about half of it before it rolls over early. Each clone of frozen content that reads from disk in small pieces has a
-    /// window, of 64 KiB. With 0 all content is on disk, unbuffered. What is not counted: some hundred bytes of bookkeeping
-    /// for each spool on disk.
+    /// window, of 64 KiB, or 256 KiB in long sequential work. With 0 all content is on disk, unbuffered. What is not counted:
+    /// about 1 KiB of bookkeeping for each spool on disk, and for each clone of frozen content there.
     pub fn memory(&mut self, bytes: usize) -> &mut Self {
         self.memory = bytes;
         self

@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use super::stream::{drain, probe, read_some};
 use super::{Store, Tier, home_of};
 use crate::options::Overflow;
-use crate::pool::Buffer;
+use crate::pool::{BOOKKEEPING, Buffer, Loan};
 
 impl Store {
     /// Reads `source` to its end, from `position` on, and moves `position` with every byte that is kept.
@@ -17,14 +17,11 @@ impl Store {
             match &mut self.tier {
                 Tier::Rolled(rolled) => return rolled.copy_from(source, position),
                 Tier::Memory(memory) => {
-                    let limit = self.settings.memory_limit(self.settings.threshold.max(memory.capacity()));
+                    let limit = self.settings.memory_limit(self.settings.threshold.max(memory.limit()));
                     let more = match usize::try_from(*position) {
                         Ok(at) if at < memory.len() => overwrite_from(memory, source, position)?,
-                        Ok(at) if at < memory.capacity().min(limit) => append_from(memory, source, position, limit)?,
-                        Ok(at) if at < limit => {
-                            self.make_way_to_read(at, limit)?;
-                            true
-                        }
+                        Ok(at) if at < memory.limit().min(limit) => append_from(memory, source, position, limit)?,
+                        Ok(at) if at < limit && self.grow_to_read(at, limit)? => true,
                         _ => self.copy_past_memory(source, position)?,
                     };
                     if !more {
@@ -35,29 +32,42 @@ impl Store {
         }
     }
 
-    /// Sees to it that something can be read to `at`, where memory may grow to `limit`; or that it has rolled over.
-    fn make_way_to_read(&mut self, at: usize, limit: usize) -> io::Result<()> {
-        let mut made = Ok(());
-        // Fewer where there is a pool that has no more.
-        for size in [FIRST_READ, 512, 1] {
-            made = self.make_way(at as u64, size.min(limit - at));
-            if made.is_ok() {
-                break;
+    /// Makes room to read something to `at`, where memory may grow to `limit`; not (`false`) where a pool has no more.
+    fn grow_to_read(&mut self, at: usize, limit: usize) -> io::Result<bool> {
+        let sizes: &[usize] = if self.seat.is_some() { &[FIRST_READ, BOOKKEEPING, 1] } else { &[FIRST_READ] };
+        let mut grown = Ok(());
+        for size in sizes {
+            grown = self.grow(at.saturating_add(*size).min(limit), limit);
+            if grown.is_ok() {
+                return Ok(true);
             }
         }
-        made
+        if self.seat.is_some() { Ok(false) } else { grown.map(|()| true) }
     }
 
     /// Goes on where memory ends, if the source does: says whether there may be more.
     fn copy_past_memory<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<bool> {
-        let full = *position > self.len()
-            || self.len() >= (self.settings.threshold as u64).saturating_add(KEPT_MOST)
-            || !self.can_keep_one();
-        if full && *position < self.settings.max_len && self.settings.overflow == Overflow::Disk {
-            // Memory can keep neither a gap nor ever more bytes too many: the way has to be made before one is asked for.
+        // How many bytes memory may hold, and whether that is for good: a byte that is asked for where a hard limit ends it
+        // goes with the error.
+        let (most, hard) = match self.settings.overflow {
+            Overflow::Disk => (self.settings.threshold, false),
+            Overflow::Fail => (self.settings.threshold, true),
+            // A pool may have no disk for a gap.
+            Overflow::DiskOrMemory(most) => {
+                (most.max(self.settings.threshold), self.seat.is_none() || *position <= self.len())
+            }
+        };
+        let hard = *position >= self.settings.max_len || (hard && *position >= most as u64);
+        let place = self.place_for_one(*position, most);
+        if place.is_none() && !hard {
+            // The way has to be made before a byte is asked for, which might have to be kept.
             self.allowed(1, *position)?;
-            self.roll()?;
-            return Ok(true);
+            return match self.make_way(*position, 1) {
+                Err(limit) if limit.kind() == io::ErrorKind::FileTooLarge => {
+                    probe(source)?.map_or(Ok(false), |_| Err(limit))
+                }
+                made => made.map(|()| true),
+            };
         }
         let Some(byte) = probe(source)? else { return Ok(false) };
         match self.write(&[byte], *position) {
@@ -66,35 +76,47 @@ impl Store {
                 Ok(true)
             }
             Err(error) => {
-                self.keep(byte, position);
+                if let Some(place) = place.filter(|_| error.kind() != io::ErrorKind::FileTooLarge) {
+                    self.keep(byte, place, position);
+                }
                 Err(error)
             }
         }
     }
 
-    /// Whether a byte too many would have a place: in a pool that is short of memory it might not.
-    fn can_keep_one(&mut self) -> bool {
-        match &mut self.tier {
-            Tier::Memory(memory) if self.seat.is_some() => {
-                let one_more = memory.len() + 1;
-                let limit = one_more.max(memory.capacity());
-                one_more <= memory.capacity() || memory.grow(one_more, limit, home_of(&self.seat)).is_ok()
-            }
-            _ => true,
+    /// Where a byte can be kept that was asked for to see whether the source had ended, and which the disk then has no place
+    /// for: in memory, one more than the `most` it may hold, at `position`; and what a pool has lent for that.
+    fn place_for_one(&self, position: u64, most: usize) -> Option<Option<Loan>> {
+        let Tier::Memory(memory) = &self.tier else { return Some(None) };
+        // Memory can keep neither a gap nor ever more bytes too many.
+        if position != memory.len() as u64 || position >= (most as u64).saturating_add(KEPT_MOST) {
+            return None;
+        }
+        match home_of(&self.seat) {
+            Some(home) if !memory.has_spare() => Loan::take(home, memory.len() + 1).map(Some),
+            _ => Some(None),
         }
     }
 
-    /// Keeps a byte that was asked for to see whether the source had ended, and which the disk then had no place for.
-    ///
-    /// One byte more than the threshold allows; but not more than a hard limit does.
-    fn keep(&mut self, byte: u8, position: &mut u64) {
-        if let Tier::Memory(memory) = &mut self.tier {
-            let at = memory.len();
-            let soft = self.settings.overflow == Overflow::Disk && (at as u64) < self.settings.max_len;
-            let home = home_of(&self.seat);
-            if soft && at as u64 == *position && memory.grow(at + 1, at + 1, home).is_ok() {
-                memory.put(&[byte], at);
-                *position += 1;
+    fn keep(&mut self, byte: u8, place: Option<Loan>, position: &mut u64) {
+        match &mut self.tier {
+            // It has rolled over, and then the pool had no disk for more.
+            Tier::Rolled(rolled) => {
+                drop(place);
+                if rolled.has_place_for_one(*position).unwrap_or(false) {
+                    rolled.keep(byte, position);
+                }
+            }
+            Tier::Memory(memory) => {
+                let at = memory.len();
+                let kept = match place {
+                    Some(loan) => loan.into_room_for_one(memory),
+                    None => memory.grow(at + 1, at + 1, home_of(&self.seat)),
+                };
+                if kept.is_ok() {
+                    memory.put(&[byte], at);
+                    *position += 1;
+                }
             }
         }
     }
@@ -116,7 +138,7 @@ fn append_from<R: Read + ?Sized>(
     limit: usize,
 ) -> io::Result<bool> {
     let at = *position as usize;
-    let room = (memory.capacity().min(limit) - at).min(LARGEST_READ);
+    let room = (memory.limit().min(limit) - at).min(LARGEST_READ);
     if at == memory.len() {
         return memory.fill_from(source, room, |read| *position += read as u64);
     }

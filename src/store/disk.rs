@@ -3,6 +3,14 @@
 //!
 //! Reading takes `&self`, so that frozen clones share it; writing, growing and cutting have one owner. Whoever is about to
 //! accept bytes claims them first: then writing them can fail for want of space, but never for want of allowance.
+//!
+//! | | |
+//! |---|---|
+//! | `claim` | all of it, or an error; what is retained goes for it |
+//! | `claim_if_free` | all of it, if nothing has to go for it; `claimed` tells |
+//! | `claim_some` | all of it, or as much as there is, whatever has to go |
+//! | `unclaim` | no more than the content |
+//!
 //! Knows nothing of the window: its length is the file's, which the content may exceed by what is still to be written.
 
 use std::fs::File;
@@ -53,7 +61,10 @@ impl Disk {
         };
         let mut made = make();
         if let (Err(error), Some(home)) = (&made, home) {
-            if sys::no_descriptor_left(error) && home.files.close_kept() {
+            if sys::no_descriptor_left(error) {
+                home.files.close_kept();
+                made = make();
+            } else if is_full(error) && home.files.give_way() {
                 made = make();
             }
         }
@@ -83,15 +94,14 @@ impl Disk {
         self.file_size
     }
 
-    /// Forgets the content, if the file can be kept: then in that pool.
-    pub(super) fn retire(&mut self) -> Option<Arc<Home>> {
-        let home = self.home.take()?;
-        (self.reusable && home.files.retire(&mut self.file)).then_some(home)
+    /// Holds nothing of its pool any more, whose that is.
+    pub(super) fn leave(&mut self) -> Option<Arc<Home>> {
+        self.home.take()
     }
 
-    /// Never to be kept: it fails.
-    pub(super) fn give_up(&mut self) {
-        self.reusable = false;
+    /// Forgets the content, if the file can be kept in `home`.
+    pub(super) fn retire(&mut self, home: &Home) -> bool {
+        self.reusable && home.files.retire(&mut self.file)
     }
 
     /// Whose memory the windows over it take.
@@ -154,7 +164,20 @@ impl Disk {
         if end > SET_ASIDE_FROM && end > self.ahead {
             self.set_aside_for(end);
         }
-        self.file.write_at(buf, offset).map_err(|error| PathError::at(&self.directory, error))
+        match self.file.write_at(buf, offset) {
+            Err(error) if self.gives_way(&error) => self.file.write_at(buf, offset),
+            done => done,
+        }
+        .map_err(|error| {
+            // Whatever is wrong with the disk, the next shall not find it out.
+            self.reusable = false;
+            PathError::at(&self.directory, error)
+        })
+    }
+
+    /// Whether the disk was full, and what its pool retained has made room on it.
+    pub(super) fn gives_way(&self, error: &io::Error) -> bool {
+        is_full(error) && self.home.as_ref().is_some_and(|home| home.files.give_way())
     }
 
     /// Writes all of `buf`, or fails part-way.
@@ -253,7 +276,11 @@ impl Disk {
 
     /// The file through a mapping, whatever it is read through.
     pub(crate) fn map(&self) -> io::Result<&[u8]> {
-        self.file.map().map_err(|error| self.error(error))
+        match self.file.map() {
+            Err(error) if self.gives_way(&error) => self.file.map(),
+            done => done,
+        }
+        .map_err(|error| self.error(error))
     }
 
     pub(super) fn backing(&self) -> Backing {
@@ -298,6 +325,11 @@ impl Disk {
 /// The limit, if `len` is within it.
 pub(super) fn allowed(len: u64, file_size: u64) -> io::Result<u64> {
     if len > file_size { Err(LimitError::too_large(Limit::FileSize, file_size)) } else { Ok(file_size) }
+}
+
+/// Not for a limit of ours, which says what it is.
+fn is_full(error: &io::Error) -> bool {
+    error.get_ref().is_none() && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 fn no_room(home: &Home) -> io::Error {

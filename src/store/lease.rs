@@ -23,7 +23,7 @@ impl Lease {
 
     /// A file that is kept in the pool: one of `len` bytes, if there is any so long.
     pub(super) fn of_kept(len: u64, home: &Home) -> Option<Self> {
-        let rolled = home.files.take(len)?.downcast::<Rolled>().ok()?;
+        let rolled = home.files.take(len)?.downcast().expect("all that is kept came from a lease");
         Some(Self(Some(rolled)))
     }
 
@@ -53,8 +53,11 @@ impl DerefMut for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(mut rolled) = self.0.take() else { return };
-        if let Some(home) = rolled.retire() {
+        let Some(home) = rolled.leave() else { return };
+        if rolled.retire(&home) {
             home.files.keep(rolled.disk().physical(), rolled);
+        } else {
+            home.files.close_one(rolled);
         }
     }
 }

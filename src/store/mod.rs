@@ -89,7 +89,7 @@ impl Store {
         match &mut self.tier {
             Tier::Rolled(rolled) => rolled.write(buf, offset),
             Tier::Memory(memory) => {
-                let room = memory.capacity().saturating_sub(offset as usize);
+                let room = memory.limit().saturating_sub(offset as usize);
                 let buf = &buf[..buf.len().min(room)];
                 memory.put(buf, offset as usize);
                 Ok(buf.len())
@@ -117,7 +117,7 @@ impl Store {
     fn make_way(&mut self, offset: u64, count: usize) -> io::Result<()> {
         let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
         let end = offset + count as u64;
-        if end <= memory.capacity() as u64 {
+        if end <= memory.limit() as u64 {
             return Ok(());
         }
         let threshold = self.settings.threshold;
@@ -151,7 +151,7 @@ impl Store {
             return Err(LimitError::too_large(Limit::Memory, most as u64));
         }
         match &self.tier {
-            Tier::Memory(memory) if memory.capacity() < most && (memory.capacity() as u64) < end => {
+            Tier::Memory(memory) if memory.limit() < most && (memory.limit() as u64) < end => {
                 self.grow(end.min(most as u64) as usize, most)
             }
             _ => Ok(()),
@@ -270,7 +270,7 @@ impl Store {
         let from = memory.len() as u64;
         self.make_way(from, usize::try_from(len - from).unwrap_or(usize::MAX))?;
         match (&self.tier, self.settings.overflow) {
-            (Tier::Memory(memory), Overflow::DiskOrMemory(most)) if (memory.capacity() as u64) < len => {
+            (Tier::Memory(memory), Overflow::DiskOrMemory(most)) if (memory.limit() as u64) < len => {
                 Err(LimitError::too_large(Limit::Memory, most.max(self.settings.threshold) as u64))
             }
             _ => Ok(()),

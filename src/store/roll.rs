@@ -41,11 +41,7 @@ fn in_kept(content: &[u8], settings: &Settings, home: &Arc<Home>) -> io::Result<
     let Some(mut lease) = Lease::of_kept(len, home) else { return Ok(None) };
     let disk = lease.disk_mut();
     disk.reuse(settings.backing, home, len)?;
-    if disk.write_all_at(content, 0).is_err() {
-        disk.give_up();
-        return Ok(None);
-    }
-    Ok(Some(lease))
+    Ok(disk.write_all_at(content, 0).is_ok().then_some(lease))
 }
 
 fn in_new(

@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::disk::Disk;
-use crate::pool::{Buffer, Home};
+use crate::pool::{Buffer, Home, WINDOW};
 
 pub(crate) struct Window {
     bytes: Buffer,
@@ -198,7 +198,7 @@ impl Window {
     pub(super) fn restart(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
         let wanted = self.wanted();
-        if self.bytes.capacity() < wanted || (self.bytes.capacity() >= LARGE && wanted < LARGE) {
+        if self.bytes.limit() < wanted || (self.bytes.limit() >= LARGE && wanted < LARGE) {
             // Freed first: never two at once.
             self.bytes = Buffer::new();
             let had = [wanted, WINDOW, LITTLE].into_iter().find_map(|size| Buffer::for_window(size, home).ok());
@@ -207,10 +207,11 @@ impl Window {
         self.open()
     }
 
-    /// The same with some bytes that are not counted, for what has to be held whatever happens.
-    pub(super) fn restart_small(&mut self, offset: u64) -> bool {
+    /// The same with a few bytes, for what has to be held whatever happens: counted, or where there is nothing to be had,
+    /// not.
+    pub(super) fn restart_small(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
-        self.bytes = Buffer::uncounted(SMALL).unwrap_or_default();
+        self.bytes = Buffer::small(home).unwrap_or_default();
         self.open()
     }
 
@@ -228,7 +229,7 @@ impl Window {
 
     /// From here on a transfer goes around it.
     fn direct(&self) -> usize {
-        match self.bytes.capacity() {
+        match self.bytes.limit() {
             0 => DIRECT,
             capacity => capacity.min(DIRECT),
         }
@@ -236,7 +237,7 @@ impl Window {
 
     /// Whether `count` bytes are too many for it, memory being short.
     pub(super) fn is_too_little_for(&self, count: usize) -> bool {
-        self.bytes.capacity() < WINDOW && count >= self.direct()
+        self.bytes.limit() < WINDOW && count >= self.direct()
     }
 
     /// Holds `byte` at `offset`, where it ends, though it may not be accepted yet.
@@ -253,8 +254,8 @@ impl Window {
 
     fn open(&mut self) -> bool {
         // It ends where a page of the file does, so that the next one begins there.
-        self.room = match self.bytes.capacity() as u64 / PAGE * PAGE {
-            0 => self.bytes.capacity(),
+        self.room = match self.bytes.limit() as u64 / PAGE * PAGE {
+            0 => self.bytes.limit(),
             pages => (pages - self.start % PAGE) as usize,
         };
         self.set_limit();
@@ -449,7 +450,7 @@ impl fmt::Debug for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Window")
             .field("start", &self.start)
-            .field("held", &format_args!("{}/{}", self.bytes.len(), self.bytes.capacity()))
+            .field("held", &format_args!("{}/{}", self.bytes.len(), self.bytes.limit()))
             .field("dirty", &self.dirty)
             .finish_non_exhaustive()
     }
@@ -466,16 +467,12 @@ fn copy_from(map: &[u8], buf: &mut [u8], offset: u64) {
     buf[..count].copy_from_slice(&map[from..from + count]);
 }
 
-/// The size of a window.
-pub(super) const WINDOW: usize = 64 * 1024;
-/// Its size in long sequential work: writes 0.60 of the time on xfs and 0.86 on ext4, reads 0.87.
+/// The size of a window in long sequential work: writes 0.60 of the time on xfs and 0.86 on ext4, reads 0.87.
 const LARGE: usize = 256 * 1024;
 /// How long that is.
 const LONG: u64 = 1 << 20;
 /// Its size where memory is short.
 const LITTLE: usize = 8 * 1024;
-/// Its size where there is none.
-const SMALL: usize = 512;
 /// From here on a transfer goes around the window.
 pub(super) const DIRECT: usize = WINDOW;
 /// From here on a read goes around the mapping: faulting each page in costs more than one call.

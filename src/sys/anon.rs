@@ -147,7 +147,7 @@ impl AnonFile {
 
     /// Lowers the claim to `end`, which is where the content ends. It stays where it is if cutting would be needed and fails.
     pub(crate) fn unclaim(&mut self, end: u64) {
-        debug_assert!(end >= self.len);
+        let end = end.max(self.len);
         if let Some(boundary) = &self.shared.boundary {
             if end < self.claim && boundary.lower(end, self.len, |len| self.shared.set_len(len)).is_ok() {
                 self.claim = end;
@@ -162,6 +162,10 @@ impl AnonFile {
         if agreed {
             self.claim = 0;
             self.len = 0;
+            if cfg!(windows) {
+                // Nobody could cut it.
+                self.map.take();
+            }
             // Whatever comes to lie below `len` from now on, the next owner has written.
             *self.treacherous.get_mut() = false;
         }
@@ -181,19 +185,21 @@ impl AnonFile {
     /// Sets blocks aside for `from..from + len` where that makes writing cheaper, and says whether it did.
     #[doc(alias = "fallocate")]
     pub(crate) fn set_aside(&mut self, from: u64, len: u64) -> bool {
-        let (claim, end) = (self.claim, from + len);
-        // Claimed until they are there: nobody may cut in between.
-        if !self.file_system().set_aside_pays || !self.claim(end) {
+        if !self.file_system().set_aside_pays {
             return false;
         }
-        let done = system::set_aside(&self.shared.handle, from, len).is_ok();
-        if let Some(boundary) = &self.shared.boundary {
-            if done {
-                boundary.reaches(end);
+        let set_aside = || system::set_aside(&self.shared.handle, from, len);
+        match &self.shared.boundary {
+            Some(boundary) => boundary.set_aside(from + len, self.len, set_aside, |len| self.shared.set_len(len)),
+            None => {
+                let done = set_aside().is_ok();
+                if !done {
+                    // A disk that is full may have given some of them.
+                    let _ = self.shared.set_len(self.len);
+                }
+                done
             }
-            self.unclaim(claim.max(self.len));
         }
-        done
     }
 
     /// The file to read from at the handle's own cursor, never to write to or to cut.
@@ -224,9 +230,10 @@ impl AnonFile {
 
     /// Fills `buf` from `offset` on; the count is short only at the file's end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let count = self.within(offset, buf.len());
         let mut done = 0;
-        while done < buf.len() && offset + (done as u64) < self.len {
-            match system::read_at(&self.shared.handle, &mut buf[done..], offset + done as u64)? {
+        while done < count {
+            match system::read_at(&self.shared.handle, &mut buf[done..count], offset + done as u64)? {
                 0 => break,
                 read => done += read,
             }
@@ -236,10 +243,11 @@ impl AnonFile {
 
     /// Reads behind what `buf` holds, within its capacity, at most `most` bytes; short only at the file's end.
     pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
+        let count = self.within(offset, most);
         let mut done = 0;
-        while offset + (done as u64) < self.len {
+        while done < count {
             let spare = buf.spare();
-            let room = spare.len().min(most - done);
+            let room = spare.len().min(count - done);
             if room == 0 {
                 break;
             }
@@ -252,6 +260,11 @@ impl AnonFile {
             done += read;
         }
         Ok(done)
+    }
+
+    /// How much of `count` bytes at `offset` its owner has written.
+    fn within(&self, offset: u64, count: usize) -> usize {
+        count.min(usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX))
     }
 
     /// All of the file through the mapping, if there is one and it is safe to look at. Which bytes of it are content is the

@@ -1,9 +1,9 @@
 //! Where the content of a file ends, for its owner and for those who are short of disk.
 //!
 //! A file that is used again is longer than what its owner has written so far. Three marks say what is whose:
-//! below `claim` the owner may write; past `physical` there is no byte of the file; `charged` is what its pool has been
-//! told, and is never less than the other two. What lies between claim and charge is stale, or set aside ahead: it belongs
-//! to whoever is short.
+//! below `claim` the owner may write; past the larger of that and `physical` there is no byte of the file, and no block;
+//! `charged` is what its pool has been told, and is never less than the other two. What lies between claim and charge is
+//! stale, or set aside ahead: it belongs to whoever is short.
 //!
 //! Invariant: nobody but the owner lowers a claim, and nobody cuts below it. A claim is raised under the lock, before a
 //! byte past it is written; so whoever holds the lock may cut what lies past the claim without asking the owner.
@@ -114,6 +114,8 @@ impl Boundary {
     }
 
     /// Cuts what lies past the claim, and says whether that gave anything back. For those who are short.
+    ///
+    /// A file that ends before its claim is made so long: what is there has no content, nor is it ever read.
     pub(crate) fn cut_stale(&self, cut: impl FnOnce(u64) -> io::Result<()>) -> bool {
         let mut marks = self.marks.lock();
         if marks.stale() == 0 || (marks.physical > marks.claim && cut(marks.claim).is_err()) {
@@ -124,10 +126,27 @@ impl Boundary {
         true
     }
 
-    /// Blocks were set aside up to `end`, which is claimed.
-    pub(crate) fn reaches(&self, end: u64) {
+    /// Sets blocks aside up to `end`, if so much may be retained, for an owner who has written up to `written`. The file's
+    /// lock is held meanwhile, so that who is short waits for them. Where that failed, what it did take is cut off.
+    pub(crate) fn set_aside(
+        &self,
+        end: u64,
+        written: u64,
+        set_aside: impl FnOnce() -> io::Result<()>,
+        cut: impl FnOnce(u64) -> io::Result<()>,
+    ) -> bool {
         let mut marks = self.marks.lock();
-        marks.physical = marks.physical.max(end.min(marks.claim));
+        let from = Marks { physical: marks.physical.max(written), ..*marks };
+        let to = Marks { physical: from.physical.max(end), charged: from.charged.max(end), ..from };
+        if !self.accounts.change(from, to) {
+            return false;
+        }
+        *marks = to;
+        let done = set_aside().is_ok();
+        if !done && cut(from.physical).is_ok() {
+            self.settle(&mut marks, from);
+        }
+        done
     }
 
     pub(crate) fn physical(&self) -> u64 {

@@ -6,9 +6,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::Rolled;
 use crate::error;
-use crate::pool::Loan;
+use crate::pool::{Loan, WINDOW};
 use crate::store::stream::{drain, probe};
-use crate::store::window::WINDOW;
 use crate::sys;
 
 impl Rolled {
@@ -33,7 +32,10 @@ impl Rolled {
             self.window.stay_small();
             let room = self.claim_to_read(*position, room)?;
             if room == 0 {
-                return self.copy_past_quota(source, position);
+                match self.copy_past_quota(source, position)? {
+                    true => continue,
+                    false => return Ok(()),
+                }
             }
             let opened = Opened { before: self.len, at: *position, rolled: self };
             if !opened.rolled.window.can_extend(*position) {
@@ -45,9 +47,11 @@ impl Rolled {
                 *len = (*len).max(*position);
             })?;
             if !more {
-                return Ok(());
+                break;
             }
         }
+        self.unclaim();
+        Ok(())
     }
 
     /// Claims what a window can hold at `position`, of which `room` may be written, or some of it: says how much.
@@ -60,38 +64,55 @@ impl Rolled {
             // Nothing is read for a gap that may not be.
             self.disk.claim(position + 1)?;
         }
-        self.disk.claim_some(position + room.min(WINDOW as u64));
+        let end = position + room.min(WINDOW as u64);
+        self.disk.claim_if_free(end);
+        if self.disk.claimed() <= position {
+            // What is kept goes for a little: nobody knows how much the source has.
+            self.disk.claim_some(position + room.min(LITTLE));
+        }
         self.set_reach();
         Ok(room.min(self.disk.claimed().saturating_sub(position)))
     }
 
     /// Moves the window to `position`, so that it can hold what is read there even if there is no memory to be had.
     fn move_to_hold(&mut self, position: u64) -> io::Result<()> {
-        if self.move_to(position)? || self.window.restart_small(position) {
+        if self.move_to(position)? || self.window.restart_small(position, self.disk.home()) {
             return Ok(());
         }
         Err(error::out_of_memory(WINDOW))
     }
 
-    /// Ends where the pool's disk does, if the source has: else with its error, and the byte that was asked for is kept.
-    fn copy_past_quota<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
-        let refused = self.disk.claim(*position + 1);
+    /// Ends where the pool's disk does, if the source has (`false`): else with its error, and the byte that was asked for is
+    /// kept.
+    fn copy_past_quota<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<bool> {
+        let refused = self.disk.claim(*position + 1).map(|()| true);
         if refused.is_ok() {
             // Somebody gave back just now.
-            return self.copy_from(source, position);
+            return refused;
         }
-        if !self.window.has_room_at(*position) {
-            self.window.set_reach(*position + 1);
-            self.flush()?;
-            if !self.window.restart(*position, self.disk.home()) && !self.window.restart_small(*position) {
-                return refused;
-            }
+        if !self.has_place_for_one(*position)? {
+            return refused;
         }
-        let Some(byte) = probe(source)? else { return Ok(()) };
+        let Some(byte) = probe(source)? else { return Ok(false) };
+        self.keep(byte, position);
+        refused
+    }
+
+    /// Whether the window can hold one byte more at `position`, which is not past the end, whatever memory there is.
+    pub(in crate::store) fn has_place_for_one(&mut self, position: u64) -> io::Result<bool> {
+        if self.window.has_room_at(position) {
+            return Ok(true);
+        }
+        self.flush()?;
+        self.window.set_reach(position + 1);
+        Ok(self.window.restart(position, self.disk.home()) || self.window.restart_small(position, self.disk.home()))
+    }
+
+    /// Keeps a byte that a stream gave and the pool has no disk for: in the window, until there is some.
+    pub(in crate::store) fn keep(&mut self, byte: u8, position: &mut u64) {
         self.window.keep(byte, *position);
         *position += 1;
         self.len = self.len.max(*position);
-        refused
     }
 
     /// Lets the kernel copy what it can from a file. Whatever it cannot do is left for the window to do.
@@ -136,14 +157,16 @@ impl Rolled {
                 self.window.adopt(left, end);
             }
             self.unclaim();
-            flushed.map_err(|error| self.disk.error(error))?;
-            match copied {
-                Ok(all) if all == piece => {}
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            match (flushed, copied) {
+                // What the pool retained has gone, and the window writes what is left.
+                (Err(error), _) | (_, Err(error)) if self.disk.gives_way(&error) => return Ok(()),
+                (Err(error), _) => return Err(self.disk.error(error)),
+                (Ok(()), Ok(all)) if all == piece => {}
+                (Ok(()), Ok(_)) => return Ok(()),
+                (Ok(()), Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 // One error for two files: these kinds are the word of the one that is written.
-                Err(error) if DISK_ENDS.contains(&error.kind()) => return Err(self.disk.error(error)),
-                Err(error) => return Err(error),
+                (Ok(()), Err(error)) if DISK_ENDS.contains(&error.kind()) => return Err(self.disk.error(error)),
+                (Ok(()), Err(error)) => return Err(error),
             }
         }
     }
@@ -203,6 +226,8 @@ impl Drop for Opened<'_> {
 
 /// How much the kernel is asked to copy at a time: what is set aside ahead of it at most.
 const PIECE: u64 = 16 << 20;
+/// What is claimed for a source of unknown length where something has to go for it.
+const LITTLE: u64 = 8 * 1024;
 /// The same where others might be short of what is claimed for it.
 const PIECE_IN_POOL: u64 = 1 << 20;
 /// Elsewhere `std::io::copy` goes through a buffer, and when the sink fails nobody knows how much of that it took.

@@ -51,11 +51,16 @@ impl Rolled {
         }
     }
 
-    /// Forgets the content, and says in which pool the file may be kept.
-    pub(super) fn retire(&mut self) -> Option<Arc<Home>> {
+    /// Holds nothing of its pool any more, whose that is.
+    pub(super) fn leave(&mut self) -> Option<Arc<Home>> {
         self.window.reset();
+        self.disk.leave()
+    }
+
+    /// Forgets the content, if the file can be kept.
+    pub(super) fn retire(&mut self, home: &Home) -> bool {
         self.len = 0;
-        self.disk.retire()
+        self.disk.retire(home)
     }
 
     /// After each change of what is claimed, or of what may be.
@@ -195,7 +200,9 @@ impl Rolled {
     /// Everything in the file, and nothing else: for a file that leaves, or is looked at by many.
     pub(super) fn settle(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.disk.settle()
+        let settled = self.disk.settle();
+        self.set_reach();
+        settled
     }
 
     /// All in the file, and with no hole through which a mapping could be a signal, if it is read through one.
@@ -214,7 +221,9 @@ impl Rolled {
         if len > self.ceiling {
             return Err(self.full());
         }
-        self.disk.claim(len)?;
+        if len > self.len {
+            self.disk.claim(len)?;
+        }
         if len < self.len {
             if len < self.disk.file_len() {
                 self.disk.truncate(len)?;
