@@ -43,7 +43,8 @@ impl Buffer {
         let mut buffer = Self::new();
         match home.and_then(|home| home.buffers.take(size, size + ALIGNED - 1)) {
             Some(kept) => buffer.hold(kept, home.cloned(), usize::MAX),
-            None => buffer.resize(size + ALIGNED - 1, home)?,
+            // Where memory is short, what it is to be has to do.
+            None => buffer.resize(size + ALIGNED - 1, home).or_else(|_| buffer.resize(size, home))?,
         }
         buffer.align(size);
         Ok(buffer)

@@ -31,6 +31,13 @@ pub(crate) struct Core {
     pub(crate) dirs: Directories,
 }
 
+impl Core {
+    /// What each of those who are on disk might have of the memory that is allowed.
+    pub(crate) fn memory_for_each(&self) -> u64 {
+        self.buffers.limit() / self.files.out().max(1) as u64
+    }
+}
+
 // No stranger's code runs while anything here is locked or half done.
 impl UnwindSafe for Core {}
 impl RefUnwindSafe for Core {}

@@ -197,7 +197,7 @@ impl Window {
     /// Moves to `offset` with nothing held, and says whether there is memory for it. What is held must be clean.
     pub(super) fn restart(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
-        let wanted = self.wanted();
+        let wanted = self.wanted(home);
         if self.bytes.limit() < wanted || (self.bytes.limit() >= LARGE && wanted < LARGE) {
             // Freed first: never two at once.
             self.bytes = Buffer::new();
@@ -223,8 +223,10 @@ impl Window {
         self.bytes.clear();
     }
 
-    fn wanted(&self) -> usize {
-        if self.streak >= LONG { LARGE } else { WINDOW }
+    /// A large one in long work, if a pool has so much for everybody who is on disk.
+    fn wanted(&self, home: Option<&Arc<Home>>) -> usize {
+        let long = self.streak >= LONG && home.is_none_or(|home| home.memory_for_each() >= LARGE as u64);
+        if long { LARGE } else { WINDOW }
     }
 
     /// From here on a transfer goes around it.
@@ -248,8 +250,8 @@ impl Window {
     }
 
     /// How many bytes it will have room for, at most, when it moves to where it ends.
-    pub(super) fn next_room(&self) -> u64 {
-        self.wanted() as u64
+    pub(super) fn next_room(&self, home: Option<&Arc<Home>>) -> u64 {
+        self.wanted(home) as u64
     }
 
     fn open(&mut self) -> bool {

@@ -153,7 +153,8 @@ impl Rolled {
         self.flush()?;
         self.reach(offset)?;
         // All that the window has room for, so that it is asked for once; what is written now is claimed already.
-        self.disk.claim_if_free(self.ceiling.min(offset + self.window.next_room()));
+        let room = self.window.next_room(self.disk.home());
+        self.disk.claim_if_free(self.ceiling.min(offset + room));
         self.set_reach();
         Ok(self.window.restart(offset, self.disk.home()))
     }
