@@ -102,6 +102,11 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// For work that keeps its own time, and for a bar that is a time and no peer.
+    pub fn new(time: Duration, operations: usize, answer: u64) -> Self {
+        Self { time, operations: operations as u64, answer }
+    }
+
     /// Nanoseconds for one operation.
     fn each(&self) -> f64 {
         self.time.as_nanos() as f64 / self.operations as f64
@@ -112,7 +117,7 @@ impl Sample {
 pub fn timed(operations: usize, work: impl FnOnce() -> u64) -> Sample {
     let start = Instant::now();
     let answer = black_box(work());
-    Sample { time: start.elapsed(), operations: operations as u64, answer }
+    Sample::new(start.elapsed(), operations, answer)
 }
 
 pub struct Outcome {

@@ -23,7 +23,7 @@ pub fn rows(dir: &Path) -> Vec<Row<'_>> {
         .into()
 }
 
-fn life<S: Read + Write + Seek>(make: impl Fn() -> S, len: usize) -> impl FnMut() -> Sample {
+pub fn life<S: Read + Write + Seek>(make: impl Fn() -> S, len: usize) -> impl FnMut() -> Sample {
     let (mut piece, mut buf, mut once) = (Piece::new(8 * KIB), Piece::new(8 * KIB), make());
     let first = piece.turn();
     write_pieces(&mut once, first, len);

@@ -3,6 +3,9 @@
 //! `[FILTER]... [--dir DIR] [--rounds N] [--save]`: the rows whose name contains one of the words; where files go; how
 //! many rounds; whether to keep the table in `results/`.
 //!
+//! `write-back [--seconds N] [--dir DIR]`, in place of all rows: what using files again costs the disk, over a time that
+//! is longer than the kernel leaves pages dirty.
+//!
 //! Each row is measured in a process of its own. What was allocated and freed before decides where an allocator puts
 //! the next buffer, and that alone can be a factor of three (see `work::Piece`); so each starts as a program does.
 
@@ -13,12 +16,16 @@ mod lives;
 mod machine;
 mod memory;
 mod peers;
+mod pool;
 mod rollover;
+mod threads;
 mod work;
+mod write_back;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use harness::{ABOVE, Outcome};
 
@@ -26,6 +33,7 @@ struct Arguments {
     filters: Vec<String>,
     dir: PathBuf,
     rounds: usize,
+    seconds: u64,
     save: bool,
     /// The one row that this process is for.
     row: Option<usize>,
@@ -34,7 +42,20 @@ struct Arguments {
 fn main() {
     let arguments = arguments();
     let dir = arguments.dir.as_path();
-    let rows = [memory::rows(dir), disk::rows(dir), rollover::rows(dir), copies::rows(dir), lives::rows(dir)];
+    if arguments.filters == ["write-back"] {
+        println!("{}\n{}", machine::describe(dir), write_back::HEAD);
+        write_back::lines(dir, Duration::from_secs(arguments.seconds)).for_each(|line| println!("{line}"));
+        return;
+    }
+    let rows = [
+        memory::rows(dir),
+        disk::rows(dir),
+        rollover::rows(dir),
+        copies::rows(dir),
+        lives::rows(dir),
+        pool::rows(dir),
+        threads::rows(dir),
+    ];
     let mut rows = rows.into_iter().flatten();
     if let Some(row) = arguments.row {
         print!("{}", rows.nth(row).expect("a row").measure(arguments.rounds));
@@ -71,14 +92,21 @@ fn in_a_process(row: usize, arguments: &Arguments) -> String {
 }
 
 fn arguments() -> Arguments {
-    let mut found =
-        Arguments { filters: Vec::new(), dir: spooled::default_directory(), rounds: ROUNDS, save: false, row: None };
+    let mut found = Arguments {
+        filters: Vec::new(),
+        dir: spooled::default_directory(),
+        rounds: ROUNDS,
+        seconds: SECONDS,
+        save: false,
+        row: None,
+    };
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
         let mut value = || given.next().unwrap_or_else(|| panic!("{argument} needs a value"));
         match argument.as_str() {
             "--dir" => found.dir = value().into(),
             "--rounds" => found.rounds = value().parse().expect("--rounds needs a number"),
+            "--seconds" => found.seconds = value().parse().expect("--seconds needs a number"),
             "--row" => found.row = Some(value().parse().expect("--row needs a number")),
             "--save" => found.save = true,
             // What cargo adds.
@@ -97,6 +125,8 @@ fn save(dir: &Path, table: &str) {
 }
 
 const ROUNDS: usize = 15;
+/// Three times as long as the kernel leaves a page dirty, and some.
+const SECONDS: u64 = 100;
 const EXPLANATION: &str = "\
 # Time against peers
 

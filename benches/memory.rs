@@ -111,7 +111,7 @@ fn make<S>(make: impl Fn() -> S) -> impl FnMut() -> Sample {
     }
 }
 
-fn body<S: Read + Write + Seek>(make: impl Fn() -> S) -> impl FnMut() -> Sample {
+pub fn body<S: Read + Write + Seek>(make: impl Fn() -> S) -> impl FnMut() -> Sample {
     const COUNT: usize = 1000;
     let quarters: Vec<Vec<u8>> = content(2 * KIB).chunks(512).map(Vec::from).collect();
     move || {
@@ -129,7 +129,7 @@ fn body<S: Read + Write + Seek>(make: impl Fn() -> S) -> impl FnMut() -> Sample 
     }
 }
 
-fn writes<W: Write>(make: impl Fn() -> W, size: usize, total: usize) -> impl FnMut() -> Sample {
+pub fn writes<W: Write>(make: impl Fn() -> W, size: usize, total: usize) -> impl FnMut() -> Sample {
     let mut piece = Piece::new(size);
     move || {
         let piece = piece.turn();

@@ -38,7 +38,7 @@ impl Piece {
     }
 }
 
-const PAGE: usize = 4096;
+pub const PAGE: usize = 4096;
 
 /// Writes `piece` until `total` bytes are written.
 #[inline]

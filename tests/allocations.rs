@@ -10,7 +10,9 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, IoSlice, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use spooled::{Backing, Overflow, SpoolOptions, SpooledBytes, SpooledData, SpooledTempFile, spooled_tempfile};
+use spooled::{
+    Backing, Overflow, Pool, PoolBuilder, SpoolOptions, SpooledBytes, SpooledData, SpooledTempFile, spooled_tempfile,
+};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -389,6 +391,148 @@ fn p9_two_gibibytes_on_disk_become_bytes_without_heap() {
     }
 }
 
+#[test]
+fn p11_making_a_spool_from_a_pool_allocates_nothing() {
+    let pool = pool().memory(MIB).disk(1 << 30).build();
+    let mut options = SpoolOptions::new();
+    options.threshold(64 * KIB).max_len(1 << 30).pool(&pool);
+    for _ in ["from a new pool", "from a warm one"] {
+        let usage = measured(|| {
+            drop(options.build());
+            drop(options.clone().build());
+            let mut spool = options.build();
+            assert_eq!(spool.read(&mut [0; 9]).unwrap(), 0);
+            assert_eq!(spool.seek(SeekFrom::Start(1 << 40)).unwrap(), 1 << 40);
+            assert_eq!(spool.write(b"").unwrap(), 0);
+            spool.set_len(0).unwrap();
+            drop(spool);
+        });
+        assert_eq!(usage, NOTHING);
+        life(&options, 128 * KIB);
+    }
+}
+
+#[test]
+fn p11_a_warm_life_allocates_nothing() {
+    for backing in BACKINGS {
+        for threshold in [0, 64 * KIB, MIB] {
+            for len in LIVES {
+                let pool = pool().build();
+                let mut options = options_of(&pool, threshold, backing);
+                life(&options, len);
+                for _ in 0..3 {
+                    let usage = measured(|| life(&options, len));
+                    assert_eq!(usage, NOTHING, "{len} bytes at {threshold}, {backing:?}");
+                }
+                // From options of its own.
+                options.max_len(1 << 30);
+                assert_eq!(measured(|| life(&options, len)), NOTHING, "{len} bytes at {threshold}, {backing:?}");
+                let reused = pool.stats();
+                let (buffers, files) = (reused.reused_buffers > 0, reused.reused_files > 0);
+                assert_eq!((buffers, files), (true, len > threshold), "{reused:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn p11_a_warm_life_within_limits_allocates_nothing() {
+    for backing in BACKINGS {
+        for len in LIVES {
+            let pool = pool().memory(MIB).disk(16 << 20).build();
+            let options = options_of(&pool, 64 * KIB, backing);
+            life(&options, len);
+            assert_eq!(measured(|| life(&options, len)), NOTHING, "{len} bytes, {backing:?}");
+        }
+    }
+}
+
+#[test]
+fn p11_a_shorter_life_after_a_longer_one_allocates_nothing() {
+    for backing in BACKINGS {
+        let pool = pool().build();
+        let options = options_of(&pool, 64 * KIB, backing);
+        life(&options, 16 * MIB);
+        for len in LIVES.into_iter().rev() {
+            assert_eq!(measured(|| life(&options, len)), NOTHING, "{len} bytes, {backing:?}");
+        }
+    }
+}
+
+#[test]
+fn p11_many_warm_lives_at_once_allocate_nothing() {
+    for backing in BACKINGS {
+        let pool = pool().build();
+        let options = options_of(&pool, 64 * KIB, backing);
+        let mut spools = Vec::with_capacity(20);
+        let mut all = |len: usize| {
+            spools.extend((0..20).map(|_| options.build()));
+            for _ in 0..len / PIECE.len() {
+                spools.iter_mut().for_each(|spool| spool.write_all(&PIECE).unwrap());
+            }
+            spools.iter_mut().for_each(|spool| read_back(spool, len));
+            spools.clear();
+        };
+        all(MIB);
+        assert_eq!(measured(|| all(MIB)), NOTHING, "{backing:?}");
+        assert_eq!(measured(|| all(16 * KIB)), NOTHING, "{backing:?}");
+    }
+}
+
+#[test]
+fn p11_looking_at_a_pool_allocates_nothing() {
+    let pool = pool().build();
+    let options = options_of(&pool, 0, Backing::File);
+    for out in [0, 1, 100] {
+        let spools: Vec<_> = (0..out)
+            .map(|_| {
+                let mut spool = options.build();
+                spool.write_all(b"out").unwrap();
+                spool
+            })
+            .collect();
+        let usage = measured(|| {
+            let stats = pool.stats();
+            assert_eq!((stats.spools, stats.rolled), (out, out));
+        });
+        assert_eq!(usage, NOTHING);
+        drop(spools);
+    }
+}
+
+/// As many as before there were pools.
+#[test]
+fn p9_a_life_without_a_pool_allocates_its_buffers_and_little_else() {
+    for backing in BACKINGS {
+        let options = options(64 * KIB, backing);
+        for (len, most) in [(2 * KIB, 1), (128 * KIB, 12), (MIB, 12)] {
+            life(&options, len);
+            let usage = measured(|| life(&options, len));
+            assert!(usage.calls <= most && usage.left == 0, "{usage:?} for {len} bytes, {backing:?}");
+        }
+    }
+}
+
+/// Made, written and read back in pieces, dropped.
+fn life(options: &SpoolOptions, len: usize) {
+    let mut spool = options.build();
+    for start in (0..len).step_by(PIECE.len()) {
+        spool.write_all(&PIECE[..PIECE.len().min(len - start)]).unwrap();
+    }
+    read_back(&mut spool, len);
+}
+
+fn read_back(spool: &mut SpooledTempFile, len: usize) {
+    let mut buf = [0; PIECE.len()];
+    spool.rewind().unwrap();
+    let mut seen = 0;
+    while let Some(count) = Some(spool.read(&mut buf).unwrap()).filter(|count| *count > 0) {
+        assert!(buf[..count] == PIECE[..count]);
+        seen += count;
+    }
+    assert_eq!(seen, len);
+}
+
 /// Does `work` on a new spool of each backing, and looks at what the heap held meanwhile, and holds afterwards.
 #[track_caller]
 fn within(threshold: usize, window: usize, mut work: impl FnMut(&mut SpooledTempFile)) {
@@ -435,9 +579,37 @@ fn options(threshold: usize, backing: Backing) -> SpoolOptions {
     options
 }
 
+/// A pool of files in the same place.
+fn pool() -> PoolBuilder {
+    let mut builder = Pool::builder();
+    builder.dir(directory());
+    builder
+}
+
+fn options_of(pool: &Pool, threshold: usize, backing: Backing) -> SpoolOptions {
+    let mut options = SpoolOptions::new();
+    options.threshold(threshold).backing(backing).pool(pool);
+    options
+}
+
 fn directory() -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
 }
+
+/// A piece of a life.
+static PIECE: [u8; 8 * KIB] = {
+    let mut piece = [0; 8 * KIB];
+    let mut at = 0;
+    while at < piece.len() {
+        piece[at] = (at % 251) as u8;
+        at += 1;
+    }
+    piece
+};
+const LIVES: [usize; 5] = [2 * KIB, 64 * KIB, 128 * KIB, MIB, 16 * MIB];
+
+/// Nor was anything given back.
+const NOTHING: Usage = Usage { calls: 0, peak: 0, left: 0 };
 
 /// What a piece of work asked of the heap, on this thread.
 #[derive(Debug, PartialEq)]

@@ -3,13 +3,13 @@
 
 mod ground;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
 use ground::{BACKINGS, KIB, Scratch, assert_empty, assert_holds, assert_same, bytes, child, options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use spooled::{PathError, tempfile_in};
+use spooled::{PathError, Pool, SpoolOptions, tempfile_in};
 
 #[test]
 fn p2_without_a_descriptor_the_rollover_is_refused_and_nothing_is_lost() {
@@ -117,6 +117,107 @@ fn live(directory: &Path, missing: &Path, round: usize) {
     }
     let (mut spool, _) = made(missing, backing);
     assert_eq!(spool.roll().unwrap_err().kind(), io::ErrorKind::NotFound);
+}
+
+#[test]
+fn p5_a_pool_leaves_no_descriptor_and_no_mapping() {
+    const NAME: &str = "p5_a_pool_leaves_no_descriptor_and_no_mapping";
+    let Some(directory) = child::argument() else {
+        let scratch = Scratch::new();
+        child::run(NAME, scratch.path());
+        return assert_empty(scratch.path());
+    };
+    let directory = Path::new(&directory);
+    let content = bytes(100_000, 2);
+    let before = (descriptors(), mappings(directory));
+    let pool = Pool::builder().dir(directory).build();
+    let live = |round: usize| {
+        let mut options = SpoolOptions::new();
+        options.pool(&pool).threshold(1000).backing(BACKINGS[round % 2]);
+        let mut spools = [0, 1, 2].map(|_| options.build());
+        spools.iter_mut().for_each(|spool| spool.write_all(&content).unwrap());
+        spools.iter_mut().for_each(|spool| assert_holds(spool, &content));
+        let [one, two, _] = spools;
+        match round / 2 % 4 {
+            0 => drop(one.into_file().unwrap()),
+            1 => drop(one.freeze().unwrap().to_bytes().unwrap()),
+            2 => drop(one.freeze().unwrap().clone().slice(10..20)),
+            _ => {
+                drop(one.persist(directory.join("target")).unwrap());
+                fs::remove_file(directory.join("target")).unwrap();
+            }
+        }
+        two
+    };
+    (0..200).for_each(|round| drop(live(round)));
+    assert!(descriptors() > before.0, "nothing is kept: {:?}", pool.stats());
+    assert!(descriptors() <= before.0 + 64);
+    pool.trim();
+    assert_eq!((descriptors(), mappings(directory)), before, "after trim");
+    (0..20).for_each(|round| drop(live(round)));
+    // What is out is closed by whoever has it, if it is after the pool.
+    let mut last = live(0);
+    let frozen = live(1).freeze().unwrap();
+    drop(pool);
+    assert_eq!(descriptors(), before.0 + 2);
+    assert_holds(&mut last, &content);
+    let whole = frozen.to_bytes().unwrap();
+    drop((last, frozen));
+    assert_same(&whole, &content, "bytes");
+    drop(whole);
+    assert_eq!((descriptors(), mappings(directory)), before, "after the pool");
+}
+
+/// With no descriptor left, what is kept is closed, and the file asked for once more.
+#[test]
+fn p2_what_is_kept_gives_its_descriptors() {
+    const NAME: &str = "p2_what_is_kept_gives_its_descriptors";
+    let Some(directory) = child::argument() else {
+        let scratch = Scratch::new();
+        child::run(NAME, scratch.path());
+        return assert_empty(scratch.path());
+    };
+    let directory = Path::new(&directory);
+    let content = bytes(100_000, 3);
+    for backing in BACKINGS {
+        let pool = Pool::builder().dir(directory).build();
+        let mut options = SpoolOptions::new();
+        options.pool(&pool).threshold(1000).backing(backing);
+        let mut spools = [0, 1, 2].map(|_| options.build());
+        spools.iter_mut().for_each(|spool| spool.write_all(&content).unwrap());
+        drop(spools);
+        // It takes none of those that are kept.
+        options.dir(directory);
+        let (mut first, mut second) = (options.build(), options.build());
+        first.write_all(&content[..1000]).unwrap();
+        second.write_all(&content[..1000]).unwrap();
+
+        let before = getrlimit(Resource::Nofile);
+        let highest = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().file_name());
+        let highest = highest.filter_map(|name| name.to_str()?.parse::<u64>().ok()).max().unwrap();
+        setrlimit(Resource::Nofile, Rlimit { current: Some(highest + 1), maximum: before.maximum }).unwrap();
+        let gaps: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+
+        assert!(pool.stats().disk_retained >= 100_000);
+        first.write_all(&content[1000..]).unwrap();
+        assert!(first.is_rolled());
+        assert_eq!(pool.stats().disk_retained, 0, "{:?}", pool.stats());
+        assert_holds(&mut first, &content);
+        // Now nothing is kept; but there is room for as many as were.
+        let more: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        assert_refused(&second.roll().unwrap_err(), directory);
+        assert_holds(&mut second, &content[..1000]);
+        assert_eq!(pool.stats().rolled, 1);
+        drop(more);
+        second.write_all(&content[1000..]).unwrap();
+        assert_holds(&mut second, &content);
+
+        drop(gaps);
+        setrlimit(Resource::Nofile, before).unwrap();
+        drop((first, second));
+        let stats = pool.stats();
+        assert_eq!((stats.disk_used, stats.memory_used), (stats.disk_retained, stats.memory_retained), "{stats:?}");
+    }
 }
 
 fn descriptors() -> usize {

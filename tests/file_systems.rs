@@ -11,7 +11,7 @@ use std::path::Path;
 
 use ground::mount::Mount;
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_holds, assert_same, bytes, names, numbers, options};
-use spooled::{Backing, SpooledData, tempfile_in};
+use spooled::{Backing, Pool, SpoolOptions, SpooledData, SpooledTempFile, tempfile_in};
 
 #[test]
 fn p1_one_content_where_the_build_is() {
@@ -78,6 +78,8 @@ fn all_of_it(directory: &Path) {
         has_holes(directory, backing);
         grows_large(directory, backing);
         copies(directory, backing);
+        is_handed_on(directory, backing);
+        fills_a_quota(directory, backing);
     }
     assert_empty(directory);
 }
@@ -287,6 +289,118 @@ fn copies(directory: &Path, backing: Backing) {
         fs::remove_file(&out).unwrap();
     }
     fs::remove_file(&path).unwrap();
+}
+
+/// A file with a past goes to the next spool, which grows into it by each way there is; the past is never seen.
+fn is_handed_on(directory: &Path, backing: Backing) {
+    static PAST: [u8; 700_000] = [0xf5; 700_000];
+    // No byte of the past is one of these.
+    let content: Vec<u8> = bytes(300_000, 8).into_iter().map(|byte| byte & 0x7f).collect();
+    let pool = Pool::builder().dir(directory).build();
+    let mut options = SpoolOptions::new();
+    options.pool(&pool).threshold(1000).backing(backing);
+    type Way = fn(&mut SpooledTempFile, &mut Vec<u8>);
+    let ways: [Way; 5] = [
+        |_, _| {},
+        |spool, model| {
+            spool.set_len(500_000).unwrap();
+            model.resize(500_000, 0);
+        },
+        |spool, model| {
+            spool.set_len(100).unwrap();
+            spool.write_at(b"far", 400_000).unwrap();
+            model.truncate(100);
+            model.resize(400_000, 0);
+            model.extend_from_slice(b"far");
+        },
+        |spool, model| {
+            spool.set_len(3 << 20).unwrap();
+            model.resize(3 << 20, 0);
+        },
+        |spool, model| {
+            spool.seek(SeekFrom::End(5000)).unwrap();
+            spool.copy_from(&mut &[1; 1000][..]).unwrap();
+            model.resize(model.len() + 5000, 0);
+            model.resize(model.len() + 1000, 1);
+        },
+    ];
+    let ends: [fn(SpooledTempFile, &[u8]); 3] = [
+        |spool, model| {
+            let frozen = spool.freeze().unwrap();
+            let chunks: Vec<_> = frozen.chunks(100_000).map(Result::unwrap).collect();
+            assert_same(&chunks.concat(), model, "by chunks");
+            assert_same(&frozen.to_bytes().unwrap(), model, "frozen");
+        },
+        |spool, model| {
+            let position = spool.position();
+            assert_file(&mut spool.into_file().unwrap(), 0, position, model);
+        },
+        |spool, _| drop(spool),
+    ];
+    let mut lives = 0;
+    for len in [2000, 65_536, 300_000] {
+        for way in ways {
+            for end in ends {
+                let mut past = options.build();
+                past.write_all(&PAST).unwrap();
+                past.flush().unwrap();
+                drop(past);
+                let before = pool.stats().reused_files;
+                let mut model = content[..len].to_vec();
+                let mut spool = options.build();
+                spool.write_all(&model).unwrap();
+                assert_eq!(pool.stats().reused_files, before + 1, "{:?}", pool.stats());
+                let mut edge = vec![1; 10_000];
+                assert_eq!(spool.read_at(&mut edge, len as u64 - 1).unwrap(), 1);
+                way(&mut spool, &mut model);
+                assert_holds(&mut spool, &model);
+                if backing == Backing::Mmap {
+                    assert_same(spool.as_slice().unwrap(), &model, "as a slice");
+                }
+                end(spool, &model);
+                lives += 1;
+            }
+        }
+    }
+    assert!(pool.stats().reused_files >= lives);
+    assert_at_rest(&pool);
+}
+
+/// Exactly the limit fits, also where blocks are set aside ahead; again, and again by others.
+fn fills_a_quota(directory: &Path, backing: Backing) {
+    let content = bytes(5 * MIB + 123, 9);
+    let limit = content.len() as u64;
+    let pool = Pool::builder().dir(directory).disk(limit).build();
+    let mut options = SpoolOptions::new();
+    options.pool(&pool).threshold(1000).backing(backing);
+    for piece in [64 * KIB, 1000, 2 * MIB] {
+        let mut spool = options.build();
+        for piece in content.chunks(piece) {
+            spool.write_all(piece).unwrap();
+        }
+        spool.flush().unwrap();
+        assert_holds(&mut spool, &content);
+        assert_eq!(spool.write(b"!").unwrap_err().kind(), io::ErrorKind::QuotaExceeded);
+        assert_eq!(pool.stats().disk_used, limit);
+    }
+    let mut halves = [0, 1].map(|_| options.build());
+    for piece in content[..content.len() / 2 - 256 * KIB].chunks(10_000) {
+        halves.iter_mut().for_each(|half| half.write_all(piece).unwrap());
+    }
+    for half in &mut halves {
+        assert_holds(half, &content[..content.len() / 2 - 256 * KIB]);
+    }
+    drop(halves);
+    assert_at_rest(&pool);
+}
+
+#[track_caller]
+fn assert_at_rest(pool: &Pool) {
+    let stats = pool.stats();
+    assert_eq!((stats.memory_used, stats.disk_used), (stats.memory_retained, stats.disk_retained), "{stats:?}");
+    pool.trim();
+    let stats = pool.stats();
+    assert_eq!((stats.memory_used, stats.disk_used, stats.spools, stats.rolled), (0, 0, 0, 0), "{stats:?}");
 }
 
 #[track_caller]

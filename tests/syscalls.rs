@@ -11,12 +11,14 @@ use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, mpsc};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use ground::mount::Mount;
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_same, bytes, child, kernel, numbers, options, skipped};
-use spooled::{Backing, SpooledTempFile};
+use spooled::{Backing, Pool, SpoolOptions, SpooledTempFile};
 
 const WINDOW: usize = 64 * KIB;
 /// For a start and an end that do not fall on a window's edge.
@@ -131,6 +133,218 @@ fn without_calls<T: Send + 'static>(
         Ok(true) => {}
         Ok(false) => skipped("the kernel takes no filter"),
         Err(error) => panic!("the work did not come to its end: {error}"),
+    }
+}
+
+#[test]
+fn p11_a_warm_life_in_memory_is_no_system_call() {
+    let scratch = Scratch::new();
+    only(
+        &[],
+        "p11_a_warm_life_in_memory_is_no_system_call",
+        scratch.path(),
+        |directory| {
+            let (pool, options) = pooled(directory, 64 * KIB, Backing::File);
+            [2 * KIB, 64 * KIB].into_iter().for_each(|len| pieces(&options, len));
+            (pool, options)
+        },
+        |(pool, options)| {
+            for len in [2 * KIB, 64 * KIB, 10_000] {
+                pieces(options, len);
+            }
+            assert!(pool.stats().reused_buffers >= 3);
+        },
+    );
+}
+
+#[test]
+fn p11_a_warm_life_on_disk_is_reads_and_writes_alone() {
+    let name = "p11_a_warm_life_on_disk_is_reads_and_writes_alone";
+    everywhere(name, &[libc::SYS_pwrite64, libc::SYS_pread64], Backing::File, pieces);
+}
+
+/// What is read in small pieces comes from the mapping, which the file has kept.
+#[test]
+fn p11_a_warm_life_on_disk_with_a_mapping_is_writes_alone() {
+    let name = "p11_a_warm_life_on_disk_with_a_mapping_is_writes_alone";
+    everywhere(name, &[libc::SYS_pwrite64], Backing::Mmap, pieces);
+}
+
+#[test]
+fn p11_a_warm_life_on_disk_in_large_pieces_is_reads_and_writes_alone() {
+    let name = "p11_a_warm_life_on_disk_in_large_pieces_is_reads_and_writes_alone";
+    everywhere(name, &[libc::SYS_pwrite64, libc::SYS_pread64], Backing::Mmap, whole);
+}
+
+/// The second of two lives from a pool makes these calls and no other, of whatever length, on whatever file system.
+#[track_caller]
+fn everywhere(name: &str, calls: &[i64], backing: Backing, life: fn(&SpoolOptions, usize)) {
+    const LIVES: [usize; 3] = [128 * KIB, MIB, 16 * MIB];
+    let on = move |directory: &Path| {
+        only(
+            calls,
+            name,
+            directory,
+            |directory| {
+                LIVES.map(|len| {
+                    // The file of a life of the same length, and nothing else, is there to be used again.
+                    let (pool, options) = pooled(directory, 64 * KIB, backing);
+                    life(&options, len);
+                    (pool, options, len)
+                })
+            },
+            move |pools| {
+                for (pool, options, len) in pools {
+                    life(options, *len);
+                    life(options, *len);
+                    assert_eq!(pool.stats().reused_files, 2);
+                }
+            },
+        );
+    };
+    let scratch = Scratch::new();
+    on(scratch.path());
+    if child::argument().is_some() {
+        return;
+    }
+    let mounts = [Mount::tmpfs(64 * MIB), Mount::on_a_loop_device("ext4", 64 << 20)];
+    mounts.into_iter().flatten().for_each(|mount| on(mount.path()));
+}
+
+#[test]
+fn p11_looking_at_a_pool_is_no_system_call() {
+    let scratch = Scratch::new();
+    only(
+        &[],
+        "p11_looking_at_a_pool_is_no_system_call",
+        scratch.path(),
+        |directory| {
+            let (pool, options) = pooled(directory, 0, Backing::File);
+            let mut out: Vec<_> = (0..100).map(|_| options.build()).collect();
+            out.iter_mut().for_each(|spool| spool.write_all(b"out").unwrap());
+            (pool, out)
+        },
+        |(pool, out)| {
+            let stats = pool.stats();
+            assert_eq!((stats.spools, stats.rolled), (out.len(), out.len()));
+        },
+    );
+}
+
+#[test]
+fn p11_a_warm_life_costs_a_call_for_each_window() {
+    let Some(io) = Io::open() else { return };
+    let scratch = Scratch::new();
+    for backing in BACKINGS {
+        for len in [128 * KIB, MIB, 16 * MIB] {
+            let (_, options) = pooled(scratch.path(), 64 * KIB, backing);
+            pieces(&options, len);
+            let cost = io.cost(|| pieces(&options, len));
+            // What lies right before the last window, which is still dirty, is read in the pieces that are asked for.
+            let reads = if backing == Backing::Mmap { 0 } else { windows(len) + (WINDOW / (8 * KIB)) as u64 };
+            assert!(cost.writes <= windows(len) && cost.reads <= reads, "{cost:?} for {len} bytes, {backing:?}");
+            assert!(cost.bytes_written <= len as u64, "{cost:?} for {len} bytes, {backing:?}");
+        }
+    }
+}
+
+#[test]
+fn p11_a_warm_rollover_is_one_write_and_a_warm_drop_is_no_call() {
+    let scratch = Scratch::new();
+    let Some(io) = Io::open() else { return };
+    for backing in BACKINGS {
+        let (pool, options) = pooled(scratch.path(), MIB, backing);
+        let full = || {
+            let mut spool = options.build();
+            spool.write_all(&bytes(MIB, 8)).unwrap();
+            spool
+        };
+        let mut first = full();
+        first.roll().unwrap();
+        drop(first);
+        let mut spool = full();
+        let cost = io.cost(|| spool.roll().unwrap());
+        assert_eq!((cost.reads, cost.writes), (0, 1), "{cost:?} to roll 1 MiB");
+        assert_eq!(pool.stats().reused_files, 1);
+        let cost = io.cost(|| drop(spool));
+        assert_eq!((cost.reads, cost.writes), (0, 0), "{cost:?} to drop it");
+    }
+}
+
+/// A pool of files in `directory`, and spools from it.
+fn pooled(directory: &Path, threshold: usize, backing: Backing) -> (Pool, SpoolOptions) {
+    let pool = Pool::builder().dir(directory).build();
+    let mut options = SpoolOptions::new();
+    options.threshold(threshold).backing(backing).pool(&pool);
+    (pool, options)
+}
+
+/// A life in pieces of 8 KiB.
+fn pieces(options: &SpoolOptions, len: usize) {
+    let mut spool = options.build();
+    let mut piece = [7; 8 * KIB];
+    for start in (0..len).step_by(piece.len()) {
+        spool.write_all(&piece[..piece.len().min(len - start)]).unwrap();
+    }
+    spool.rewind().unwrap();
+    let mut seen = 0;
+    while let Some(count) = Some(spool.read(&mut piece).unwrap()).filter(|count| *count > 0) {
+        assert!(piece[..count] == [7; 8 * KIB][..count]);
+        seen += count;
+    }
+    assert_eq!(seen, len);
+}
+
+/// A life in one piece, from memory and into memory that the first one asked for.
+fn whole(options: &SpoolOptions, len: usize) {
+    static FROM: LazyLock<Vec<u8>> = LazyLock::new(|| bytes(16 * MIB, 12));
+    static INTO: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(|| Mutex::new(vec![0; 16 * MIB]));
+    let mut into = INTO.lock().unwrap();
+    let mut spool = options.build();
+    spool.write_all(&FROM[..len]).unwrap();
+    spool.rewind().unwrap();
+    spool.read_exact(&mut into[..len]).unwrap();
+    assert!(into[..len] == FROM[..len]);
+}
+
+/// Prepares in a child, then does `work` in a thread of it that dies, with all the rest, at the first system call but
+/// these. What was prepared is left as it is.
+#[track_caller]
+fn only<T: Send + 'static>(
+    calls: &[i64],
+    name: &str,
+    directory: &Path,
+    prepare: impl FnOnce(&Path) -> T,
+    work: impl FnOnce(&mut T) + Send + 'static,
+) {
+    const REFUSED: u8 = 1;
+    const DONE: u8 = 2;
+    let Some(directory_of_the_parent) = child::argument() else {
+        child::run(name, directory);
+        return;
+    };
+    let mut prepared = prepare(Path::new(&directory_of_the_parent));
+    let calls = calls.to_vec();
+    let state = Arc::new(AtomicU8::new(0));
+    let told = Arc::clone(&state);
+    thread::spawn(move || {
+        let filtered = kernel::kill_for_all_but(&calls);
+        if filtered {
+            work(&mut prepared);
+        }
+        told.store(if filtered { DONE } else { REFUSED }, Ordering::Release);
+        // It can neither end nor sleep, nor tell by anything but memory.
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    let start = Instant::now();
+    while state.load(Ordering::Acquire) == 0 {
+        assert!(start.elapsed() < Duration::from_secs(60), "the work did not come to its end");
+        thread::sleep(Duration::from_millis(1));
+    }
+    if state.load(Ordering::Acquire) == REFUSED {
+        skipped("the kernel takes no filter");
     }
 }
 

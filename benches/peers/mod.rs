@@ -2,5 +2,6 @@
 
 pub mod bytes_mut;
 pub mod file;
+pub mod memcpy;
 pub mod ours;
 pub mod tempfile3;

@@ -1,7 +1,7 @@
 //! Bytes in memory: a `BytesMut` that grows exactly, and is counted. The memory tier is one, and so is a window.
 //!
-//! Invariants: the capacity never passes the limit that a call to `grow` was given, but that of a kept buffer, which is then
-//! not filled further; what is charged to a pool is the capacity, from before it is there until after it is gone.
+//! Invariants: the capacity never passes the limit that a call to `grow` was given; what is charged to a pool is the memory
+//! behind it, from before it is there until after it is gone.
 //! `BytesMut` itself can only double, and aborts where memory cannot be had; so growing goes by way of `Vec`, which has
 //! an exact and fallible reserve; but for a first capacity of up to 4 KiB, where that costs a third more. No byte is copied
 //! at the borders, and the allocator may grow in place.
@@ -21,8 +21,7 @@ use crate::sys;
 #[derive(Default)]
 pub(crate) struct Buffer {
     bytes: BytesMut,
-    /// How many bytes it may hold: its capacity, or less.
-    limit: usize,
+    /// What a pool has counted: the capacity, and what was given up in front of it.
     charge: usize,
     /// Who counts it, and takes it back.
     home: Option<Arc<Home>>,
@@ -31,7 +30,7 @@ pub(crate) struct Buffer {
 impl Buffer {
     #[inline]
     pub(crate) fn new() -> Self {
-        Self { bytes: BytesMut::new(), limit: 0, charge: 0, home: None }
+        Self { bytes: BytesMut::new(), charge: 0, home: None }
     }
 
     /// An empty buffer of `size` bytes, and a few more that it may have spent on where it begins.
@@ -42,7 +41,7 @@ impl Buffer {
     pub(crate) fn for_window(size: usize, home: Option<&Arc<Home>>) -> io::Result<Self> {
         let mut buffer = Self::new();
         match home.and_then(|home| home.buffers.take(size, size + ALIGNED - 1)) {
-            Some(kept) => buffer.hold(kept, home.cloned(), usize::MAX),
+            Some(kept) => buffer.hold(kept, home, usize::MAX),
             // Where memory is short, what it is to be has to do.
             None => buffer.resize(size + ALIGNED - 1, home).or_else(|_| buffer.resize(size, home))?,
         }
@@ -53,8 +52,7 @@ impl Buffer {
     /// The same out of memory that is there, if it is as large as that, and begins well.
     pub(crate) fn into_window(mut self, size: usize) -> Option<Self> {
         self.bytes.clear();
-        self.limit = self.bytes.capacity();
-        if !(size..size + ALIGNED).contains(&self.limit) {
+        if !(size..size + ALIGNED).contains(&self.bytes.capacity()) {
             return None;
         }
         self.align(size);
@@ -79,17 +77,23 @@ impl Buffer {
     /// Gives up some bytes in front, of more than `size`.
     fn align(&mut self, size: usize) {
         let pad = self.bytes.as_ptr().align_offset(ALIGNED);
-        if pad > 0 && pad.saturating_add(size) <= self.bytes.capacity() {
+        if pad.saturating_add(size) <= self.bytes.capacity() {
+            self.give_up(pad);
+        }
+    }
+
+    /// Begins, empty, `pad` bytes further on.
+    fn give_up(&mut self, pad: usize) {
+        if pad > 0 {
             self.bytes.resize(pad, 0);
             self.bytes.advance(pad);
-            self.limit = self.limit.min(self.bytes.capacity());
         }
     }
 
     /// Appends, if that takes no growing.
     #[inline]
     pub(crate) fn append(&mut self, buf: &[u8]) -> bool {
-        let fits = buf.len() <= self.limit - self.bytes.len();
+        let fits = buf.len() <= self.bytes.capacity() - self.bytes.len();
         if fits {
             self.bytes.extend_from_slice(buf);
         }
@@ -98,7 +102,7 @@ impl Buffer {
 
     /// Writes at `at`, zero-filling a gap before it; the end lies within the capacity.
     pub(crate) fn put(&mut self, buf: &[u8], at: usize) {
-        debug_assert!(at + buf.len() <= self.limit());
+        debug_assert!(at + buf.len() <= self.capacity());
         self.zero_up_to(at);
         let over = (self.len() - at).min(buf.len());
         self.bytes[at..at + over].copy_from_slice(&buf[..over]);
@@ -107,28 +111,26 @@ impl Buffer {
 
     /// Zeroes up to `len`, which lies within the capacity.
     pub(crate) fn zero_up_to(&mut self, len: usize) {
-        debug_assert!(len <= self.limit());
+        debug_assert!(len <= self.capacity());
         if self.len() < len {
             self.bytes.resize(len, 0);
         }
     }
 
     /// Room for `need` bytes in all; up to `limit` where that saves growing again soon. With `home`, out of a pool: a kept
-    /// buffer if one is large enough, even if it could hold more than `limit`.
+    /// buffer if one is large enough, and no larger than `limit` but for what can be given up in front.
     ///
     /// # Errors
     /// `OutOfMemory`, or `QuotaExceeded` where the pool has no more; with the content as it was.
     #[cold]
     pub(crate) fn grow(&mut self, need: usize, limit: usize, home: Option<&Arc<Home>>) -> io::Result<()> {
-        if need <= self.bytes.capacity() {
-            // A kept one may have held more than it was to be filled with.
-            self.limit = self.bytes.capacity().min(limit);
+        if need <= self.capacity() {
             return Ok(());
         }
         if let Some(home) = home {
-            if let Some(kept) = home.buffers.take(need, limit.max(WINDOW + ALIGNED - 1)) {
+            if let Some(kept) = home.buffers.take(need, limit.max(need).saturating_add(ALIGNED - 1)) {
                 let mut larger = Self::new();
-                larger.hold(kept, Some(Arc::clone(home)), limit);
+                larger.hold(kept, Some(home), limit.max(need));
                 larger.bytes.extend_from_slice(&self.bytes);
                 *self = larger;
                 return Ok(());
@@ -137,17 +139,16 @@ impl Buffer {
         let roomy = self.bytes.capacity().saturating_mul(2).max(FIRST).min(limit).max(need);
         if home.is_none() && self.bytes.capacity() == 0 && roomy <= SMALL {
             self.bytes = BytesMut::with_capacity(roomy);
-            self.limit = self.bytes.capacity();
             return Ok(());
         }
         self.resize(roomy, home).or_else(|error| if need < roomy { self.resize(need, home) } else { Err(error) })
     }
 
-    fn hold(&mut self, kept: Kept, home: Option<Arc<Home>>, limit: usize) {
-        self.limit = kept.bytes.capacity().min(limit);
+    fn hold(&mut self, kept: Kept, home: Option<&Arc<Home>>, limit: usize) {
         self.bytes = kept.bytes;
         self.charge = kept.charge;
-        self.home = home;
+        self.home = home.cloned();
+        self.give_up(self.capacity().saturating_sub(limit));
     }
 
     /// Exactly `capacity`, which is at least the length. While it grows it is charged for both.
@@ -163,7 +164,6 @@ impl Buffer {
         let resized = vec.try_reserve_exact(capacity - vec.len());
         sys::advise_huge(&mut vec);
         self.bytes = BytesMut::from(Bytes::from(vec));
-        self.limit = self.bytes.capacity();
         match home {
             Some(home) if resized.is_err() => home.buffers.give(capacity),
             Some(home) => {
@@ -188,7 +188,6 @@ impl Buffer {
             let mut vec = Vec::from(std::mem::take(&mut self.bytes));
             vec.shrink_to_fit();
             self.bytes = BytesMut::from(Bytes::from(vec));
-            self.limit = self.bytes.capacity();
             if let Some(home) = &self.home {
                 home.buffers.give(std::mem::replace(&mut self.charge, len));
             }
@@ -236,15 +235,9 @@ impl Buffer {
         self.bytes.len()
     }
 
-    /// How many bytes it may hold.
     #[inline]
-    pub(crate) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    /// Whether it has memory for one byte more, allowed or not.
-    pub(crate) fn has_spare(&self) -> bool {
-        self.bytes.len() < self.bytes.capacity()
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     #[inline]
@@ -312,14 +305,14 @@ impl AsRef<[u8]> for Frozen {
 
 impl From<BytesMut> for Buffer {
     fn from(bytes: BytesMut) -> Self {
-        Self { limit: bytes.capacity(), bytes, charge: 0, home: None }
+        Self { bytes, charge: 0, home: None }
     }
 }
 
 impl fmt::Debug for Buffer {
     /// Never the content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({}/{})", self.len(), self.limit())
+        write!(f, "Buffer({}/{})", self.len(), self.capacity())
     }
 }
 
@@ -349,7 +342,7 @@ impl Loan {
     /// The memory itself came, of the size that was charged.
     pub(crate) fn into_buffer(mut self, bytes: BytesMut) -> Buffer {
         let charge = std::mem::take(&mut self.size);
-        Buffer { limit: bytes.capacity(), bytes, charge, home: Some(Arc::clone(&self.home)) }
+        Buffer { bytes, charge, home: Some(Arc::clone(&self.home)) }
     }
 }
 
@@ -382,7 +375,7 @@ impl Drop for Filling<'_> {
 const ALIGNED: usize = 64;
 /// How far into a page a window should not begin.
 const HAZARD: usize = 32;
-/// The size of a window, and of the buffer that serves whoever needs less, if it is kept.
+/// The size of a window.
 pub(crate) const WINDOW: usize = 64 * 1024;
 /// The capacity of a buffer that first grows: what most bodies need, so that they grow once.
 const FIRST: usize = 2048;

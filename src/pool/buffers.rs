@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::BytesMut;
 
+use super::threads::{SHELVES, own_shelf};
 use crate::gauge::Gauge;
 use crate::sync::Mutex;
 
@@ -69,6 +70,9 @@ impl Buffers {
     pub(super) fn put(&self, bytes: BytesMut, charge: usize) {
         let mut kept = Kept { bytes, charge };
         kept.bytes.clear();
+        // What was given up in front comes back.
+        let whole = kept.bytes.try_reclaim(charge);
+        debug_assert!(whole && kept.bytes.capacity() == charge);
         if let Err(kept) = self.shelves[own_shelf()].put(kept) {
             self.put_slowly(kept);
         }
@@ -175,8 +179,10 @@ impl Buffers {
         &self.charged
     }
 
+    /// One that moves from shelf to shelf during the look may be seen twice: but what may be kept is never passed.
     pub(super) fn kept(&self) -> usize {
-        self.shelves.iter().map(|shelf| shelf.kept.load(Ordering::Acquire)).sum()
+        let seen: usize = self.shelves.iter().map(|shelf| shelf.kept.load(Ordering::Acquire)).sum();
+        seen.min(usize::try_from(self.reserved.limit()).unwrap_or(usize::MAX))
     }
 
     pub(super) fn reused(&self) -> u64 {
@@ -250,17 +256,5 @@ impl Shelf {
     }
 }
 
-/// The shelf of this thread: threads are dealt out in turn.
-pub(super) fn own_shelf() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHELVES;
-    }
-    // A thread that is about to end may have lost its own.
-    OWN.try_with(|own| *own).unwrap_or(0)
-}
-
-/// How many shelves there are: as many threads as run at once on most machines, or more.
-pub(super) const SHELVES: usize = 8;
 /// How many buffers one may have: 64 in all.
 const EACH: usize = 8;

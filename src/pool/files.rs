@@ -10,6 +10,7 @@ use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use super::threads::own_shelf;
 use crate::gauge::Gauge;
 use crate::sync::Mutex;
 use crate::sys::{Accounts, AnonFile, Boundary, Marks, Tail};
@@ -41,6 +42,8 @@ struct List {
 #[derive(Debug)]
 struct Kept {
     len: u64,
+    /// Of the thread that kept it: the same thread finds more of it in its cache than others do.
+    shelf: usize,
     file: Resting,
 }
 
@@ -110,14 +113,15 @@ impl Files {
         }
     }
 
-    /// A kept file: the newest that is `len` bytes long, or else the newest.
+    /// A kept file: the newest of this thread's that is `len` bytes long, or else the newest that is, or else the newest.
     pub(crate) fn take(&self, len: u64) -> Option<Resting> {
         if self.kept_now.0.load(Ordering::Relaxed) == 0 {
             return None;
         }
         let mut list = self.kept.lock();
-        let long_enough = list.files.iter().rposition(|kept| kept.len >= len);
-        let at = long_enough.or(list.files.len().checked_sub(1))?;
+        let (own, files) = (own_shelf(), &list.files);
+        let at = files.iter().rposition(|kept| kept.len >= len && kept.shelf == own);
+        let at = at.or_else(|| files.iter().rposition(|kept| kept.len >= len)).or(files.len().checked_sub(1))?;
         let kept = list.files.remove(at);
         self.kept_now.0.store(list.files.len(), Ordering::Relaxed);
         self.reused.store(self.reused.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
@@ -155,7 +159,7 @@ impl Files {
                 break;
             }
             if list.files.len() < self.most {
-                list.files.push(Kept { len, file });
+                list.files.push(Kept { len, shelf: own_shelf(), file });
                 self.kept_now.0.store(list.files.len(), Ordering::Relaxed);
                 return;
             }

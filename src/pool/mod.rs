@@ -8,6 +8,7 @@ mod buffers;
 mod files;
 mod home;
 mod stats;
+mod threads;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -19,9 +20,10 @@ pub use stats::PoolStats;
 
 use crate::directory::Directories;
 use crate::sys;
-use buffers::{Buffers, SHELVES, own_shelf};
+use buffers::Buffers;
 use files::Files;
 use home::Core;
+use threads::{SHELVES, own_shelf};
 
 /// An exact allowance of memory and one of disk, shared by any number of spools, and the keeper of what they have used.
 ///

@@ -17,10 +17,10 @@ impl Store {
             match &mut self.tier {
                 Tier::Rolled(rolled) => return rolled.copy_from(source, position),
                 Tier::Memory(memory) => {
-                    let limit = self.settings.memory_limit(self.settings.threshold.max(memory.limit()));
+                    let limit = self.settings.memory_limit(self.settings.threshold.max(memory.capacity()));
                     let more = match usize::try_from(*position) {
                         Ok(at) if at < memory.len() => overwrite_from(memory, source, position)?,
-                        Ok(at) if at < memory.limit().min(limit) => append_from(memory, source, position, limit)?,
+                        Ok(at) if at < memory.capacity().min(limit) => append_from(memory, source, position, limit)?,
                         Ok(at) if at < limit && self.grow_to_read(at, limit)? => true,
                         _ => self.copy_past_memory(source, position)?,
                     };
@@ -93,7 +93,7 @@ impl Store {
             return None;
         }
         match home_of(&self.seat) {
-            Some(home) if !memory.has_spare() => Loan::take(home, memory.len() + 1).map(Some),
+            Some(home) if memory.len() == memory.capacity() => Loan::take(home, memory.len() + 1).map(Some),
             _ => Some(None),
         }
     }
@@ -138,7 +138,7 @@ fn append_from<R: Read + ?Sized>(
     limit: usize,
 ) -> io::Result<bool> {
     let at = *position as usize;
-    let room = (memory.limit().min(limit) - at).min(LARGEST_READ);
+    let room = (memory.capacity().min(limit) - at).min(LARGEST_READ);
     if at == memory.len() {
         return memory.fill_from(source, room, |read| *position += read as u64);
     }

@@ -38,22 +38,24 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// A new file, in a pool one with `len` bytes claimed, which is to be kept there afterwards if it is `reusable`.
+    /// A new file for `len` bytes; in a pool one with all up to `end` claimed, or as far as the process may make it, which is
+    /// to be kept there afterwards if it is `reusable`.
     ///
     /// # Errors
     /// The directory's; `QuotaExceeded` where the pool has no more.
     pub(super) fn create(
         directory: PathBuf,
         backing: Backing,
-        home: Option<&Arc<Home>>,
         len: u64,
+        home: Option<&Arc<Home>>,
+        end: u64,
         reusable: bool,
     ) -> io::Result<Disk> {
         let file_size = allowed(len, sys::file_size_limit())?;
         let make = || match home {
             None => AnonFile::create(&directory, None),
             Some(home) => {
-                let boundary = home.files.open(len).ok_or_else(|| no_room(home))?;
+                let boundary = home.files.open(end.min(file_size)).ok_or_else(|| no_room(home))?;
                 let file = AnonFile::create(&directory, Some(boundary))?;
                 home.files.enter(&file);
                 Ok(file)
@@ -74,11 +76,12 @@ impl Disk {
         }
     }
 
-    /// Takes over a file that was kept in `home`, and claims `len` bytes of it.
+    /// Takes over a file that was kept in `home`, for `len` bytes, and claims all of it up to `end`, or as far as the process
+    /// may make it.
     ///
     /// How long the process may make it is asked again only if there was a limit, or it is to be longer than it was: a warm
     /// life makes no call for it.
-    pub(super) fn reuse(&mut self, backing: Backing, home: &Arc<Home>, len: u64) -> io::Result<()> {
+    pub(super) fn reuse(&mut self, backing: Backing, home: &Arc<Home>, len: u64, end: u64) -> io::Result<()> {
         self.backing = backing;
         self.ahead = 0;
         self.home = Some(Arc::clone(home));
@@ -86,7 +89,7 @@ impl Disk {
             self.file_size = sys::file_size_limit();
         }
         allowed(len, self.file_size)?;
-        self.claim(len)
+        self.claim(end.min(self.file_size))
     }
 
     /// How long the process may make it.

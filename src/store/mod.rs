@@ -89,7 +89,7 @@ impl Store {
         match &mut self.tier {
             Tier::Rolled(rolled) => rolled.write(buf, offset),
             Tier::Memory(memory) => {
-                let room = memory.limit().saturating_sub(offset as usize);
+                let room = memory.capacity().saturating_sub(offset as usize);
                 let buf = &buf[..buf.len().min(room)];
                 memory.put(buf, offset as usize);
                 Ok(buf.len())
@@ -117,7 +117,7 @@ impl Store {
     fn make_way(&mut self, offset: u64, count: usize) -> io::Result<()> {
         let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
         let end = offset + count as u64;
-        if end <= memory.limit() as u64 {
+        if end <= memory.capacity() as u64 {
             return Ok(());
         }
         let threshold = self.settings.threshold;
@@ -125,14 +125,16 @@ impl Store {
             let grown = self.grow(end as usize, threshold);
             return match self.settings.overflow {
                 // The pool has no more memory, or the system has not.
-                Overflow::Disk | Overflow::DiskOrMemory(_) if grown.is_err() && self.seat.is_some() => self.roll_over(),
+                Overflow::Disk | Overflow::DiskOrMemory(_) if grown.is_err() && self.seat.is_some() => {
+                    self.roll_over(end)
+                }
                 _ => grown,
             };
         }
         match self.settings.overflow {
-            Overflow::Disk => self.roll_over(),
+            Overflow::Disk => self.roll_over(end),
             Overflow::Fail => self.make_way_below(threshold, offset, end),
-            Overflow::DiskOrMemory(most) => match self.roll_over() {
+            Overflow::DiskOrMemory(most) => match self.roll_over(end) {
                 Ok(()) => Ok(()),
                 Err(_) => self.make_way_below(most.max(threshold), offset, end),
             },
@@ -151,7 +153,7 @@ impl Store {
             return Err(LimitError::too_large(Limit::Memory, most as u64));
         }
         match &self.tier {
-            Tier::Memory(memory) if memory.limit() < most && (memory.limit() as u64) < end => {
+            Tier::Memory(memory) if memory.capacity() < most && (memory.capacity() as u64) < end => {
                 self.grow(end.min(most as u64) as usize, most)
             }
             _ => Ok(()),
@@ -191,17 +193,17 @@ impl Store {
         if let Tier::Rolled(rolled) = &mut self.tier {
             return rolled.flush();
         }
-        self.roll_over()?;
+        self.roll_over(0)?;
         if let Tier::Rolled(rolled) = &mut self.tier {
             rolled.release();
         }
         Ok(())
     }
 
-    /// Moves what is in memory to a file, and leaves the memory to those who go on writing.
-    fn roll_over(&mut self) -> io::Result<()> {
+    /// Moves what is in memory to a file, which may be written up to `end`, and leaves the memory to those who go on writing.
+    fn roll_over(&mut self, end: u64) -> io::Result<()> {
         if let Tier::Memory(memory) = &mut self.tier {
-            let mut lease = roll::roll(memory.as_slice(), &self.settings, home_of(&self.seat))?;
+            let mut lease = roll::roll(memory.as_slice(), end, &self.settings, home_of(&self.seat))?;
             lease.lend(std::mem::take(memory));
             self.tier = Tier::Rolled(lease);
         }
@@ -270,7 +272,7 @@ impl Store {
         let from = memory.len() as u64;
         self.make_way(from, usize::try_from(len - from).unwrap_or(usize::MAX))?;
         match (&self.tier, self.settings.overflow) {
-            (Tier::Memory(memory), Overflow::DiskOrMemory(most)) if (memory.limit() as u64) < len => {
+            (Tier::Memory(memory), Overflow::DiskOrMemory(most)) if (memory.capacity() as u64) < len => {
                 Err(LimitError::too_large(Limit::Memory, most.max(self.settings.threshold) as u64))
             }
             _ => Ok(()),

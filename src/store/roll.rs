@@ -14,19 +14,21 @@ use crate::error::Limit;
 use crate::options::Settings;
 use crate::pool::Home;
 
-/// A file with `content`: one that the pool has kept, or a new one in the first directory that takes it.
+/// A file with `content`: one that the pool has kept, or a new one in the first directory that takes it. Of the pool's disk
+/// it has claimed all up to `end`, where what is to be written ends: else that is refused, and nothing has rolled.
 ///
 /// # Errors
 /// The first directory's, which it names; `FileTooLarge` if the process may not have a file that long; `QuotaExceeded` if
 /// the pool has no more disk.
 #[cold]
-pub(super) fn roll(content: &[u8], settings: &Settings, home: Option<&Arc<Home>>) -> io::Result<Lease> {
+pub(super) fn roll(content: &[u8], end: u64, settings: &Settings, home: Option<&Arc<Home>>) -> io::Result<Lease> {
+    let end = end.max(content.len() as u64);
     let mut lease = match home {
-        Some(home) if settings.dirs.is_default() => match in_kept(content, settings, home)? {
+        Some(home) if settings.dirs.is_default() => match in_kept(content, end, settings, home)? {
             Some(lease) => lease,
-            None => home.dirs.first(|dir| in_new(dir, content, settings, Some(home), true))?,
+            None => home.dirs.first(|dir| in_new(dir, content, end, settings, Some(home), true))?,
         },
-        _ => settings.dirs.first(|dir| in_new(dir, content, settings, home, false))?,
+        _ => settings.dirs.first(|dir| in_new(dir, content, end, settings, home, false))?,
     };
     let (max_len, file_size) = (settings.max_len.min(LONGEST), lease.disk().file_size());
     let (ceiling, ceiling_is) =
@@ -36,22 +38,23 @@ pub(super) fn roll(content: &[u8], settings: &Settings, home: Option<&Arc<Home>>
 }
 
 /// `None` if none is kept, or the one that was does not take the content any more: the disk it is on may be full.
-fn in_kept(content: &[u8], settings: &Settings, home: &Arc<Home>) -> io::Result<Option<Lease>> {
+fn in_kept(content: &[u8], end: u64, settings: &Settings, home: &Arc<Home>) -> io::Result<Option<Lease>> {
     let len = content.len() as u64;
     let Some(mut lease) = Lease::of_kept(len, home) else { return Ok(None) };
     let disk = lease.disk_mut();
-    disk.reuse(settings.backing, home, len)?;
+    disk.reuse(settings.backing, home, len, end)?;
     Ok(disk.write_all_at(content, 0).is_ok().then_some(lease))
 }
 
 fn in_new(
     dir: PathBuf,
     content: &[u8],
+    end: u64,
     settings: &Settings,
     home: Option<&Arc<Home>>,
     reusable: bool,
 ) -> io::Result<Lease> {
-    let mut disk = Disk::create(dir, settings.backing, home, content.len() as u64, reusable)?;
+    let mut disk = Disk::create(dir, settings.backing, content.len() as u64, home, end, reusable)?;
     disk.write_all_at(content, 0)?;
     Ok(Lease::new(disk))
 }

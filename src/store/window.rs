@@ -198,7 +198,7 @@ impl Window {
     pub(super) fn restart(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
         let wanted = self.wanted(home);
-        if self.bytes.limit() < wanted || (self.bytes.limit() >= LARGE && wanted < LARGE) {
+        if self.bytes.capacity() < wanted || (self.bytes.capacity() >= LARGE && wanted < LARGE) {
             // Freed first: never two at once.
             self.bytes = Buffer::new();
             let had = [wanted, WINDOW, LITTLE].into_iter().find_map(|size| Buffer::for_window(size, home).ok());
@@ -223,15 +223,19 @@ impl Window {
         self.bytes.clear();
     }
 
-    /// A large one in long work, if a pool has so much for everybody who is on disk.
+    /// A large one in long work; sooner in a pool, where it need not be made, if that has so much for everybody who is on
+    /// disk.
     fn wanted(&self, home: Option<&Arc<Home>>) -> usize {
-        let long = self.streak >= LONG && home.is_none_or(|home| home.memory_for_each() >= LARGE as u64);
+        let long = match home {
+            None => self.streak >= LONG,
+            Some(home) => self.streak >= LARGE as u64 && home.memory_for_each() >= LARGE as u64,
+        };
         if long { LARGE } else { WINDOW }
     }
 
     /// From here on a transfer goes around it.
     fn direct(&self) -> usize {
-        match self.bytes.limit() {
+        match self.bytes.capacity() {
             0 => DIRECT,
             capacity => capacity.min(DIRECT),
         }
@@ -239,7 +243,7 @@ impl Window {
 
     /// Whether `count` bytes are too many for it, memory being short.
     pub(super) fn is_too_little_for(&self, count: usize) -> bool {
-        self.bytes.limit() < WINDOW && count >= self.direct()
+        self.bytes.capacity() < WINDOW && count >= self.direct()
     }
 
     /// Holds `byte` at `offset`, where it ends, though it may not be accepted yet.
@@ -256,8 +260,10 @@ impl Window {
 
     fn open(&mut self) -> bool {
         // It ends where a page of the file does, so that the next one begins there.
-        self.room = match self.bytes.limit() as u64 / PAGE * PAGE {
-            0 => self.bytes.limit(),
+        self.room = match self.bytes.capacity() as u64 / PAGE * PAGE {
+            0 => self.bytes.capacity(),
+            // A large one where its like do, so that it meets the large pages of the file's cache that they make.
+            pages if pages >= LARGE as u64 => (pages - self.start % pages) as usize,
             pages => (pages - self.start % PAGE) as usize,
         };
         self.set_limit();
@@ -452,7 +458,7 @@ impl fmt::Debug for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Window")
             .field("start", &self.start)
-            .field("held", &format_args!("{}/{}", self.bytes.len(), self.bytes.limit()))
+            .field("held", &format_args!("{}/{}", self.bytes.len(), self.bytes.capacity()))
             .field("dirty", &self.dirty)
             .finish_non_exhaustive()
     }

@@ -68,10 +68,16 @@ pub(crate) fn kill_for_careless_files() -> bool {
     install(calls, SeccompAction::Allow, SeccompAction::KillProcess)
 }
 
+/// Whoever calls the system for anything but these dies.
+#[must_use]
+pub(crate) fn kill_for_all_but(calls: &[i64]) -> bool {
+    install(calls.iter().map(|call| (*call, vec![])), SeccompAction::KillProcess, SeccompAction::Allow)
+}
+
 /// Whoever calls the system for anything but memory, locks and its own end dies.
 #[must_use]
 pub(crate) fn kill_for_all_but_memory() -> bool {
-    let memory = [
+    kill_for_all_but(&[
         libc::SYS_mmap,
         libc::SYS_munmap,
         libc::SYS_mremap,
@@ -84,8 +90,7 @@ pub(crate) fn kill_for_all_but_memory() -> bool {
         libc::SYS_sigaltstack,
         libc::SYS_rt_sigprocmask,
         libc::SYS_sched_yield,
-    ];
-    install(memory.map(|call| (call, vec![])), SeccompAction::KillProcess, SeccompAction::Allow)
+    ])
 }
 
 fn install(

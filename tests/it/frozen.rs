@@ -202,6 +202,7 @@ fn bytes_outlive_all_they_came_from() {
         let chunks = whole.chunks(9999);
         let bytes = whole.to_bytes().unwrap();
         drop(whole);
+        ground.forget_pools();
         drop(ground);
         assert_all_ways(slice, &noise(100_000, 1)[10..20_000]);
         assert_same(&chunks.collect::<std::io::Result<Vec<_>>>().unwrap().concat(), noise(100_000, 1), "by chunks");

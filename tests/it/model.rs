@@ -7,34 +7,59 @@
 //! - A write that ends past `i64::MAX` is `InvalidInput`. (`Cursor` asks for the memory.)
 //! - Limits: `max_len`, `Overflow::Fail` and `DiskOrMemory` give a prefix, then `FileTooLarge`; no directory gives
 //!   `NotFound`, and nothing has changed then. (`Cursor` knows none.)
+//! - A pool: where its limits may be met, `QuotaExceeded` and nothing has changed, or an early rollover; where they surely
+//!   are not, neither. What of a pool others may have is bounded, not known.
 //! - `copy_from` and `copy_to` are `std::io::copy` with a promise about what happens in the middle. One byte may be asked
-//!   of a source and lost where it meets a hard limit; it is kept where a disk was missing.
+//!   of a source and lost where it meets a hard limit; it is kept where a disk was missing, or
+//!   the pool's was used up.
 //! - `set_len` is `Vec::resize`; `write_at` and `read_at` are a seek, the call, and a seek back.
 //!
 //! Where it does not: a failed `read_exact` moves to the end, `read_to_string` of what is no UTF-8 moves nothing, reads and
 //! writes are never short at a window's edge, and one may seek anywhere.
 
+use std::fmt::Debug;
 use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::panic;
+use std::panic::{self, RefUnwindSafe};
 use std::time::Duration;
 
+use arbitrary::Arbitrary;
 use arbtest::arbtest;
-use spooled::{Backing, SpooledTempFile};
+use spooled::{Backing, Overflow, SpooledTempFile};
 
-use crate::fixture::case::Case;
+use crate::fixture::case::{Case, Directory};
 use crate::fixture::life::Life;
 use crate::fixture::look::{Look, assert_content};
 use crate::fixture::op::{Change, Fill, Op, Pair, kind};
+use crate::fixture::pool::{Past, PoolCase};
 use crate::fixture::size::{Edge, NOWHERE, Place, Size, Target};
 use crate::fixture::stream::{self, Ending, From, Manners, To};
+use crate::fixture::together::Together;
 use crate::fixture::{BACKINGS, Ground, KIB, MIB, assert_same, noise};
 
 #[test]
 fn p1_any_sequence_equals_cursor() {
+    holds(Life::run, |life| life.shorter().collect());
+}
+
+/// The same of several spools of one pool, none of which sees anything of another, and of what they leave behind.
+#[test]
+fn p1_p6_p8_any_spools_of_one_pool_equal_cursors() {
+    holds(Together::run, |together| together.shorter().collect());
+}
+
+/// Runs whatever can be made, and of what fails the shortest that does.
+fn holds<T: for<'a> Arbitrary<'a> + Debug + RefUnwindSafe>(run: fn(&T), shorter: fn(&T) -> Vec<T>) {
     let property = arbtest(|u| {
-        let life: Life = u.arbitrary()?;
+        let life: T = u.arbitrary()?;
+        let panics = |life: &T| panic::catch_unwind(|| run(life)).is_err();
         if panics(&life) {
-            shortest(life).run();
+            let mut shortest = life;
+            // The same failure, or another one, with as little as possible in front of it.
+            while let Some(shorter) = shorter(&shortest).into_iter().find(panics) {
+                shortest = shorter;
+            }
+            eprintln!("the shortest life that fails: {shortest:?}");
+            run(&shortest);
             unreachable!("it failed a moment ago");
         }
         Ok(())
@@ -46,23 +71,6 @@ fn p1_any_sequence_equals_cursor() {
 
 const BUDGET: Duration = Duration::from_secs(20);
 
-fn panics(life: &Life) -> bool {
-    panic::catch_unwind(|| life.run()).is_err()
-}
-
-/// The same failure, or another one, with as little as possible in front of it.
-fn shortest(mut life: Life) -> Life {
-    loop {
-        let shorter = life.shorter().find(panics);
-        match shorter {
-            Some(shorter) => life = shorter,
-            None => break,
-        }
-    }
-    eprintln!("the shortest life that fails: {life:?}");
-    life
-}
-
 /// Every operation at least once, in an order in which each meets what another one left.
 #[test]
 fn p1_each_operation_equals_cursor_on_the_whole_grid() {
@@ -73,6 +81,72 @@ fn p1_each_operation_equals_cursor_on_the_whole_grid() {
             for op in each_operation(len) {
                 pair.apply(&op);
                 pair.check_all();
+            }
+        }
+    }
+}
+
+/// The same where the pool has next to no memory, where it has just enough of everything, where nothing is kept, and
+/// where the directory is the spool's own.
+#[test]
+fn p1_p8_each_operation_equals_cursor_where_a_pool_is_short() {
+    let ground = Ground::new();
+    for len in [3, 5000, 300 * KIB] {
+        let unlimited = PoolCase::UNLIMITED;
+        let pools = [
+            PoolCase { memory: 0, ..unlimited },
+            PoolCase { memory: 1, ..unlimited },
+            PoolCase { memory: 100 * KIB, ..unlimited },
+            PoolCase { disk: 0, ..unlimited },
+            PoolCase { disk: len as u64, ..unlimited },
+            PoolCase { memory: 0, disk: len as u64 * 2, ..unlimited },
+            PoolCase { retain_memory: 0, retain_disk: 0, ..unlimited },
+            PoolCase { own_directory: true, ..unlimited },
+        ];
+        for pool in pools {
+            for case in Case::grid(len).filter(|case| case.pool.is_none()) {
+                let mut pair = Pair::new(Case { pool: Some(pool), ..case }, &ground);
+                for op in each_operation(len) {
+                    pair.apply(&op);
+                    pair.check_all();
+                }
+            }
+        }
+    }
+}
+
+/// Every small pool, spool and source: where each limit is met first, alone and with any other.
+#[test]
+fn p4_p8_source_and_spool_are_everything_at_every_quota() {
+    let ground = Ground::new();
+    let limits = [0, 1, 2, 4, usize::MAX];
+    let overflows = [Overflow::Disk, Overflow::Fail, Overflow::DiskOrMemory(3)];
+    let small = |size| Fill { size: Size::Small(size), seed: 1, text: false };
+    for (memory, disk) in limits.into_iter().flat_map(|memory| limits.map(|disk| (memory, disk))) {
+        let disk = if disk == usize::MAX { u64::MAX } else { disk as u64 };
+        let pool = Some(PoolCase { memory, disk, past: Past::None, ..PoolCase::UNLIMITED });
+        for (threshold, overflow) in [0, 1, 3].into_iter().flat_map(|most| overflows.map(|overflow| (most, overflow))) {
+            for directory in [Directory::There, Directory::Missing] {
+                let case = Case { pool, overflow, directory, ..Case::new(threshold, Backing::File) };
+                for (len, position, total) in [(0, 0), (0, 1), (2, 0), (2, 2), (2, 3)]
+                    .into_iter()
+                    .flat_map(|(len, position)| [0, 1, 2, 5].map(|total| (len, position, total)))
+                {
+                    let mut pair = Pair::new(case, &ground);
+                    for op in [
+                        Op::Change(Change::Write(small(len))),
+                        Op::Look(Look::Seek(Target::To(Place::Start(Size::Small(position))))),
+                        Op::Change(Change::CopyFrom { from: From::Slice, fill: small(total) }),
+                        Op::Change(Change::CopyFrom { from: From::Slice, fill: small(1) }),
+                        Op::Change(Change::SetLen(Place::BeforeEnd(Size::Small(0)))),
+                        Op::Change(Change::Write(small(1))),
+                        Op::Change(Change::Flush),
+                        Op::Change(Change::SetLen(Place::BeforeEnd(Size::Small(1)))),
+                        Op::Change(Change::WriteVectored([small(1), small(1), small(1)])),
+                    ] {
+                        pair.apply(&op);
+                    }
+                }
             }
         }
     }

@@ -93,9 +93,17 @@ impl Rolled {
         if !self.has_place_for_one(*position)? {
             return refused;
         }
-        let Some(byte) = probe(source)? else { return Ok(false) };
-        self.keep(byte, position);
-        refused
+        match probe(source) {
+            Ok(Some(byte)) => {
+                self.keep(byte, position);
+                refused
+            }
+            end => {
+                // The place was for that byte alone.
+                self.set_reach();
+                end.map(|_| false)
+            }
+        }
     }
 
     /// Whether the window can hold one byte more at `position`, which is not past the end, whatever memory there is.
