@@ -133,7 +133,7 @@ impl Files {
     /// It takes what is free of what may be retained; to keep a quarter of that it pushes out the oldest; what is longer, it
     /// is cut to.
     pub(crate) fn retire(&self, file: &mut AnonFile) -> bool {
-        if self.most == 0 || self.closed.load(Ordering::Relaxed) {
+        if self.most == 0 || self.closed.load(Ordering::Relaxed) || !file.was_never_named() {
             return false;
         }
         let retained = &self.account.retained;

@@ -136,6 +136,10 @@ impl<'a> Target<'a> {
     fn link(&self, file: &AnonFile) -> io::Result<bool> {
         match file.link(self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.existing == Existing::Replace => {
+                // A file is linked once: not for what cannot be replaced.
+                if fs::symlink_metadata(self.path).is_ok_and(|there| there.is_dir()) {
+                    return Err(io::ErrorKind::IsADirectory.into());
+                }
                 let beside = self.directory.join(sys::random_name()?);
                 Ok(file.link(&beside)? && self.rename(&beside).map(|()| true)?)
             }

@@ -31,6 +31,8 @@ pub(crate) struct AnonFile {
     shared: Arc<Shared>,
     /// A name can still be given to it.
     linkable: bool,
+    /// It had a name, by which somebody else may have opened it; once that is gone it cannot have another.
+    named: AtomicBool,
     len: u64,
     /// How far it may be written: the claim of a file of a pool, and no limit for any other.
     claim: u64,
@@ -66,6 +68,7 @@ impl AnonFile {
         AnonFile {
             map: OnceLock::new(),
             linkable,
+            named: AtomicBool::new(false),
             len: 0,
             claim: boundary.as_ref().map_or(u64::MAX, Boundary::claimed),
             shared: Arc::new(Shared { handle, boundary }),
@@ -170,6 +173,11 @@ impl AnonFile {
             *self.treacherous.get_mut() = false;
         }
         agreed
+    }
+
+    /// Whether it never had a name by which somebody else might have opened it.
+    pub(crate) fn was_never_named(&self) -> bool {
+        !self.named.load(Ordering::Relaxed)
     }
 
     /// How far the file reaches, or may.
@@ -321,7 +329,12 @@ impl AnonFile {
 
     /// Gives the file the name `path`, which nobody may have yet; false if this file cannot be linked there.
     pub(crate) fn link(&self, path: &Path) -> io::Result<bool> {
-        if self.linkable { system::link(&self.shared.handle, path) } else { Ok(false) }
+        if !self.linkable || !self.was_never_named() {
+            return Ok(false);
+        }
+        let linked = system::link(&self.shared.handle, path)?;
+        self.named.store(linked, Ordering::Relaxed);
+        Ok(linked)
     }
 
     /// The file by its handle alone, which nobody counts any more. While a `Tail` is in use, `wait` is called.

@@ -93,17 +93,9 @@ impl Rolled {
         if !self.has_place_for_one(*position)? {
             return refused;
         }
-        match probe(source) {
-            Ok(Some(byte)) => {
-                self.keep(byte, position);
-                refused
-            }
-            end => {
-                // The place was for that byte alone.
-                self.set_reach();
-                end.map(|_| false)
-            }
-        }
+        let Some(byte) = probe(source)? else { return Ok(false) };
+        self.keep(byte, position);
+        refused
     }
 
     /// Whether the window can hold one byte more at `position`, which is not past the end, whatever memory there is.
@@ -112,13 +104,18 @@ impl Rolled {
             return Ok(true);
         }
         self.flush()?;
-        self.window.set_reach(position + 1);
-        Ok(self.window.restart(position, self.disk.home()) || self.window.restart_small(position, self.disk.home()))
+        // It accepts nothing yet: what it reaches to is not raised for a byte that may never come.
+        self.window.restart(position, self.disk.home());
+        if !self.window.has_room_at(position) {
+            self.window.restart_small(position, self.disk.home());
+        }
+        Ok(self.window.has_room_at(position))
     }
 
     /// Keeps a byte that a stream gave and the pool has no disk for: in the window, until there is some.
     pub(in crate::store) fn keep(&mut self, byte: u8, position: &mut u64) {
         self.window.keep(byte, *position);
+        self.set_reach();
         *position += 1;
         self.len = self.len.max(*position);
     }
