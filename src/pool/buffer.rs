@@ -100,6 +100,20 @@ impl Buffer {
         fits
     }
 
+    /// The same, for what may be large: see [`sys::copy`].
+    #[inline]
+    pub(crate) fn append_in_pieces(&mut self, buf: &[u8]) -> bool {
+        let fits = buf.len() <= self.bytes.capacity() - self.bytes.len();
+        if fits {
+            let end = self.bytes.as_ptr().wrapping_add(self.bytes.len());
+            match sys::piece(buf, end) {
+                all if all == buf.len() => self.bytes.extend_from_slice(buf),
+                piece => buf.chunks(piece).for_each(|piece| self.bytes.extend_from_slice(piece)),
+            }
+        }
+        fits
+    }
+
     /// Writes at `at`, zero-filling a gap before it; the end lies within the capacity.
     pub(crate) fn put(&mut self, buf: &[u8], at: usize) {
         debug_assert!(at + buf.len() <= self.capacity());

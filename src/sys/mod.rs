@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "mappings and system calls; denied everywhere else")]
 
 mod anon;
+mod copy;
 mod handle;
 mod map;
 mod marks;
@@ -15,6 +16,7 @@ mod pages;
 mod system;
 
 pub(crate) use anon::{AnonFile, Spare, Tail, create_named};
+pub(crate) use copy::{copy, piece};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use pages::advise_huge;

@@ -15,6 +15,7 @@ use super::window::{DIRECT, MAPPED_MOST, Window};
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
 use crate::pool::{Buffer, Home};
+use crate::sys;
 
 #[derive(Debug)]
 pub(crate) struct Rolled {
@@ -248,7 +249,7 @@ impl Rolled {
         let len = buf.len();
         match self.mapped(len, offset).or_else(|| self.window.held(offset, len)) {
             Some(there) => {
-                buf.copy_from_slice(there);
+                sys::copy(there, buf);
                 Ok(len)
             }
             None => self.read_slowly(buf, offset),

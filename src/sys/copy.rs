@@ -1,0 +1,28 @@
+//! Copies that dodge a slow case of the processor.
+//!
+//! Where the target lies less than 32 bytes behind its source in the page, the one instruction that copies a large piece takes
+//! up to sixteen times as long on some processors (`rep movsb` on AMD Zen 3). Small pieces are copied otherwise. So lies
+//! every buffer that an allocator maps, 16 bytes into a page, when it is read into from a mapping.
+
+/// Copies as much as both have.
+#[inline]
+pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let count = from.len().min(to.len());
+    let (from, to) = (&from[..count], &mut to[..count]);
+    let piece = piece(from, to.as_ptr());
+    if piece == count {
+        to.copy_from_slice(from);
+    } else {
+        from.chunks(piece).zip(to.chunks_mut(piece)).for_each(|(from, to)| to.copy_from_slice(from));
+    }
+    count
+}
+
+/// How much of `from` should be copied `to` another place at a time.
+#[inline]
+pub(crate) fn piece(from: &[u8], to: *const u8) -> usize {
+    let behind = to.addr().wrapping_sub(from.as_ptr().addr()) % 4096;
+    if from.len() > SMALL && (1..32).contains(&behind) { SMALL } else { from.len() }
+}
+
+const SMALL: usize = 1024;
