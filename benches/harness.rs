@@ -18,6 +18,7 @@ pub struct Row<'a> {
     pub peer: &'static str,
     pub bar: Option<f64>,
     rounds: usize,
+    least: u128,
     ours: Box<dyn FnOnce() -> Side<'a> + 'a>,
     theirs: Box<dyn FnOnce() -> Side<'a> + 'a>,
 }
@@ -42,6 +43,7 @@ impl<'a> Row<'a> {
             peer,
             bar: bar.into(),
             rounds: usize::MAX,
+            least: 1,
             ours: Box::new(|| Box::new(ours())),
             theirs: Box::new(|| Box::new(theirs())),
         }
@@ -52,12 +54,17 @@ impl<'a> Row<'a> {
         Self { rounds, ..self }
     }
 
+    /// At least so often in a turn: for what is warm only after the like of it.
+    pub fn at_least(self, least: u128) -> Self {
+        Self { least, ..self }
+    }
+
     pub fn measure(self, rounds: usize) -> Outcome {
         let (mut ours, mut theirs) = ((self.ours)(), (self.theirs)());
         // The warm-up, which also tells how often to repeat in a round.
         let (first, second) = (ours(), theirs());
         let repeats = ROUND.as_nanos() / first.time.max(second.time).as_nanos().max(1);
-        let repeats = repeats.clamp(1, 10_000) as u32;
+        let repeats = repeats.clamp(self.least, 10_000) as u32;
         let (mut our_times, mut their_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
         for round in 0..rounds.min(self.rounds) {
             let (our, their) = if round % 2 == 0 {
