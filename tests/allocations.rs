@@ -500,6 +500,62 @@ fn p11_looking_at_a_pool_allocates_nothing() {
     }
 }
 
+/// Whether shrinking finds room for both the old and the new, or none.
+#[test]
+fn p8_memory_that_shrinks_holds_no_more_than_is_counted() {
+    for (room, left) in [(0, MIB), (999, MIB), (1000, 1000), (MIB, 1000)] {
+        let pool = pool().memory(MIB + room).build();
+        let options = options_of(&pool, usize::MAX, Backing::File);
+        let mut spool = None;
+        let usage = measured(|| {
+            let spool = spool.insert(options.build());
+            spool.set_len(MIB as u64).unwrap();
+            spool.set_len(1000).unwrap();
+        });
+        let stats = pool.stats();
+        assert_eq!(stats.memory_used, left, "with {room} bytes free");
+        assert!(usage.left <= (left + SLACK) as isize, "{usage:?} for {stats:?}");
+        assert!(usage.peak <= (stats.memory_peak + SLACK) as isize, "{usage:?} for {stats:?}");
+        assert!(stats.memory_peak <= MIB + room, "{stats:?}");
+    }
+}
+
+/// Somebody else may be out, and hold what there is of the pool.
+#[test]
+fn p5_no_buffer_is_kept_once_the_last_handle_is_gone() {
+    let pool = pool().build();
+    let options = options_of(&pool, usize::MAX, Backing::File);
+    let mut spools = [0, 1, 2].map(|_| options.build());
+    spools.iter_mut().for_each(|spool| spool.set_len(MIB as u64).unwrap());
+    let [first, second, kept] = spools;
+    drop(kept);
+    let usage = measured(|| drop((pool, options)));
+    assert!(usage.left <= -(MIB as isize), "{usage:?} for what was kept");
+    let usage = measured(|| drop(first));
+    assert!(usage.left <= -(MIB as isize), "{usage:?} for what comes back");
+    drop(second);
+}
+
+/// What is remembered of files that are gone does not grow with their number.
+#[test]
+fn p11_ten_thousand_files_that_are_not_kept_leave_nothing() {
+    for (retain, own) in [(0, false), (0, true), (1 << 30, true)] {
+        let pool = pool().retain_disk(retain).build();
+        let mut options = options_of(&pool, 0, Backing::File);
+        if own {
+            options.dir(directory());
+        }
+        let usage = measured(|| {
+            for _ in 0..10_000 {
+                options.build().set_len(1).unwrap();
+            }
+        });
+        assert!(usage.left <= SLACK as isize && usage.peak <= 2 * SLACK as isize, "{usage:?}, {retain}, {own}");
+        let stats = pool.stats();
+        assert_eq!((stats.disk_used, stats.reused_files, stats.rolled), (0, 0, 0), "{stats:?}");
+    }
+}
+
 /// As many as before there were pools.
 #[test]
 fn p9_a_life_without_a_pool_allocates_its_buffers_and_little_else() {

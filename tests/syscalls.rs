@@ -211,6 +211,35 @@ fn everywhere(name: &str, calls: &[i64], backing: Backing, life: fn(&SpoolOption
     mounts.into_iter().flatten().for_each(|mount| on(mount.path()));
 }
 
+/// What a longer life left has its blocks: none are set aside for a shorter one, where that is done.
+#[test]
+fn p11_a_shorter_warm_life_sets_no_blocks_aside() {
+    let on = |directory: &Path| {
+        only(
+            &[libc::SYS_pwrite64, libc::SYS_pread64],
+            "p11_a_shorter_warm_life_sets_no_blocks_aside",
+            directory,
+            |directory| {
+                let (pool, options) = pooled(directory, 64 * KIB, Backing::File);
+                pieces(&options, 16 * MIB);
+                (pool, options)
+            },
+            |(pool, options)| {
+                for len in [3 * MIB, 15 * MIB, 5 * MIB] {
+                    pieces(options, len);
+                }
+                assert_eq!(pool.stats().reused_files, 3);
+            },
+        );
+    };
+    if child::argument().is_some() {
+        return on(Path::new(""));
+    }
+    if let Some(mount) = Mount::on_a_loop_device("ext4", 64 << 20) {
+        on(mount.path());
+    }
+}
+
 #[test]
 fn p11_looking_at_a_pool_is_no_system_call() {
     let scratch = Scratch::new();
