@@ -46,8 +46,8 @@ use threads::{SHELVES, own_shelf};
 /// told. [`trim`](Self::trim) lets go of it, and so does the drop of the last clone. Spools that are out go on as they are.
 ///
 /// **What it costs.** A fresh file that is dropped within the kernel's thirty seconds is never written to the disk at all;
-/// the pages of one that is used again are, once in that time. So the disk is written what is alive at once, every thirty
-/// seconds, whatever the traffic. Not for programs that hold one spool, or few that live long: reuse gains them
+/// the pages of one that is used again are, once in that time: 192 MiB in a hundred seconds, for 100,000 bodies of 1 MiB of
+/// which 64 were alive at once. So the disk is written what is alive at once, every thirty seconds, whatever the traffic. Not for programs that hold one spool, or few that live long: reuse gains them
 /// nothing. On both sides of a `fork` without an `exec`, only one may use it, as with any open file. A process that first
 /// had no limit on the size of its files (`RLIMIT_FSIZE`) and then sets one calls [`trim`](Self::trim) afterwards: a kept
 /// file is written as far as it was without asking again.
