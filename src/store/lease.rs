@@ -27,10 +27,21 @@ impl Lease {
         Some(Self(Some(rolled)))
     }
 
+    /// What is leased, for a store to work with: that gives it back as a lease.
+    pub(super) fn into_rolled(mut self) -> Box<Rolled> {
+        self.0.take().expect(HELD)
+    }
+
     /// The file itself, which no pool counts any more.
     pub(crate) fn into_file(mut self) -> File {
         let rolled = self.0.take().expect(HELD);
         rolled.into_disk().into_file()
+    }
+}
+
+impl From<Box<Rolled>> for Lease {
+    fn from(rolled: Box<Rolled>) -> Self {
+        Self(Some(rolled))
     }
 }
 

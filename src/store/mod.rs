@@ -24,6 +24,7 @@ use crate::options::{Overflow, Settings};
 use crate::pool::{Buffer, Home, Seat};
 use crate::sys;
 use bounds::LONGEST;
+use rolled::Rolled;
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -35,7 +36,8 @@ pub(crate) struct Store {
 #[derive(Debug)]
 enum Tier {
     Memory(Buffer),
-    Rolled(Lease),
+    /// A lease in the making: it becomes one when the store goes.
+    Rolled(Box<Rolled>),
 }
 
 /// A store that was taken apart.
@@ -205,7 +207,7 @@ impl Store {
         if let Tier::Memory(memory) = &mut self.tier {
             let mut lease = roll::roll(memory.as_slice(), end, &self.settings, home_of(&self.seat))?;
             lease.lend(std::mem::take(memory));
-            self.tier = Tier::Rolled(lease);
+            self.tier = Tier::Rolled(lease.into_rolled());
         }
         Ok(())
     }
@@ -347,15 +349,19 @@ impl Store {
     }
 
     /// What there is, whole only after [`settle`](Self::settle).
-    pub(crate) fn into_parts(self) -> Parts {
-        match self.tier {
+    pub(crate) fn into_parts(mut self) -> Parts {
+        match self.take_tier() {
             Tier::Memory(memory) => Parts::Memory(memory),
             Tier::Rolled(mut rolled) => {
                 rolled.release();
                 let len = rolled.len();
-                Parts::Disk(rolled, len)
+                Parts::Disk(Lease::from(rolled), len)
             }
         }
+    }
+
+    fn take_tier(&mut self) -> Tier {
+        std::mem::replace(&mut self.tier, Tier::Memory(Buffer::new()))
     }
 
     /// Bytes in memory, or the file.
@@ -363,6 +369,24 @@ impl Store {
         match &self.tier {
             Tier::Memory(memory) => Place::Memory(memory.as_slice()),
             Tier::Rolled(rolled) => Place::Disk(rolled.disk(), rolled.len()),
+        }
+    }
+}
+
+impl Drop for Store {
+    #[inline]
+    fn drop(&mut self) {
+        if let Tier::Rolled(_) = self.tier {
+            self.end_lease();
+        }
+    }
+}
+
+impl Store {
+    #[cold]
+    fn end_lease(&mut self) {
+        if let Tier::Rolled(rolled) = self.take_tier() {
+            drop(Lease::from(rolled));
         }
     }
 }

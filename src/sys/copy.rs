@@ -9,13 +9,18 @@
 pub(crate) fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
     let (from, to) = (&from[..count], &mut to[..count]);
-    let piece = piece(from, to.as_ptr());
-    if piece == count {
+    if count <= SMALL {
         to.copy_from_slice(from);
     } else {
-        from.chunks(piece).zip(to.chunks_mut(piece)).for_each(|(from, to)| to.copy_from_slice(from));
+        copy_large(from, to);
     }
     count
+}
+
+#[inline(never)]
+fn copy_large(from: &[u8], to: &mut [u8]) {
+    let piece = piece(from, to.as_ptr());
+    from.chunks(piece).zip(to.chunks_mut(piece)).for_each(|(from, to)| to.copy_from_slice(from));
 }
 
 /// How much of `from` should be copied `to` another place at a time.

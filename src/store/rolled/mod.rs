@@ -265,6 +265,8 @@ impl Rolled {
         if len < MAPPED_MOST && (end as u64) <= self.window.clean_up_to() { map.get(at..end) } else { None }
     }
 
+    /// Apart from what happens each time.
+    #[inline(never)]
     fn read_slowly(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let count = within(self.len, offset, buf.len());
         if count == 0 {
