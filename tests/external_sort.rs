@@ -96,7 +96,8 @@ fn p1_many_runs_are_merged_in_several_passes() {
     let Figures { runs, rolled, spilled, memory } = Figures::of(&output);
     assert!(runs > 20, "{}", said(&output));
     assert!(rolled < runs, "{}", said(&output));
-    assert!(spilled > 2 * input.len(), "{}", said(&output));
+    // Nearly all of it twice.
+    assert!(spilled > input.len() * 3 / 2, "{}", said(&output));
     assert!(memory <= 256 * KIB, "{}", said(&output));
 }
 
