@@ -116,7 +116,8 @@
 //! **Linux** and Android: `O_TMPFILE`, a file that never has a name. On a file system that lacks it (NFS, some FUSE and
 //! overlay), and on **macOS, the BSDs** and other Unix: a file of mode 0600 under a name of 128 random bits, unlinked at
 //! once; a process that is killed in the microseconds between leaves an empty file. **Windows**: a file shared with nobody
-//! that the system deletes when it is closed; persisting copies. **Elsewhere** memory works, and all that needs a file is
+//! that the system deletes when it is closed; persisting copies; what is stale behind a mapping cannot be cut off for others who
+//! are short of a pool's disk. **Elsewhere** memory works, and all that needs a file is
 //! an error. Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
 //!
 //! # How it is built
@@ -136,6 +137,7 @@
 //! pool    buffer                             bytes that grow exactly, and are counted
 //!         home                               what those hold of a pool who are out
 //!         buffers  files                     what may be held, and what is kept to be used again
+//!         threads  stats                     who meets whom at it; its figures
 //! directory  gauge                           where a file goes if nobody said; an allowance
 //! sys     anon  map                          the sole handle of an anonymous file, and its mapping; all unsafe code
 //!         marks                              where content ends, for a file's owner and for those who are short of disk
