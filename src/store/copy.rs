@@ -15,6 +15,7 @@ impl Store {
     pub(crate) fn copy_from<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
         loop {
             match &mut self.tier {
+                Tier::Untouched => self.touch(),
                 Tier::Rolled(rolled) => return rolled.copy_from(source, position),
                 Tier::Memory(memory) => {
                     let limit = self.settings.memory_limit(self.settings.threshold.max(memory.capacity()));
@@ -100,6 +101,7 @@ impl Store {
 
     fn keep(&mut self, byte: u8, place: Option<Loan>, position: &mut u64) {
         match &mut self.tier {
+            Tier::Untouched => {}
             // It has rolled over, and then the pool had no disk for more.
             Tier::Rolled(rolled) => {
                 drop(place);
@@ -124,6 +126,7 @@ impl Store {
     /// Writes what lies from `position` to the end into `sink`, and moves `position` with every byte that was taken.
     pub(crate) fn copy_to<W: Write + ?Sized>(&mut self, sink: &mut W, position: &mut u64) -> io::Result<()> {
         match &mut self.tier {
+            Tier::Untouched => Ok(()),
             Tier::Memory(memory) => drain(memory.rest(*position), sink, position),
             Tier::Rolled(rolled) => rolled.copy_to(sink, position),
         }

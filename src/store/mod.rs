@@ -35,6 +35,8 @@ pub(crate) struct Store {
 
 #[derive(Debug)]
 enum Tier {
+    /// Memory that nobody has asked for yet: many a spool is made and never written.
+    Untouched,
     Memory(Buffer),
     /// A lease in the making: it becomes one when the store goes.
     Rolled(Box<Rolled>),
@@ -51,7 +53,7 @@ impl Store {
     /// An empty one, with a seat in a pool or without.
     #[inline]
     pub(crate) fn new(settings: Settings, seat: Option<Arc<Seat>>) -> Self {
-        Self { tier: Tier::Memory(Buffer::new()), settings, seat }
+        Self { tier: Tier::Untouched, settings, seat }
     }
 
     pub(crate) fn with_content(content: Buffer, settings: Settings) -> Self {
@@ -65,7 +67,7 @@ impl Store {
     pub(crate) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
         match &mut self.tier {
             Tier::Memory(memory) => offset == memory.len() as u64 && memory.append(buf),
-            Tier::Rolled(_) => false,
+            Tier::Untouched | Tier::Rolled(_) => false,
         }
     }
 
@@ -96,6 +98,14 @@ impl Store {
                 memory.put(buf, offset as usize);
                 Ok(buf.len())
             }
+            Tier::Untouched => unreachable!("the way was made"),
+        }
+    }
+
+    /// Memory to work with, if it is not on disk.
+    fn touch(&mut self) {
+        if let Tier::Untouched = self.tier {
+            self.tier = Tier::Memory(Buffer::new());
         }
     }
 
@@ -117,6 +127,7 @@ impl Store {
 
     /// Sees to it that `count` bytes can be written at `offset`, or at least one: memory grows, or becomes a file.
     fn make_way(&mut self, offset: u64, count: usize) -> io::Result<()> {
+        self.touch();
         let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
         let end = offset + count as u64;
         if end <= memory.capacity() as u64 {
@@ -204,6 +215,7 @@ impl Store {
 
     /// Moves what is in memory to a file, which may be written up to `end`, and leaves the memory to those who go on writing.
     fn roll_over(&mut self, end: u64) -> io::Result<()> {
+        self.touch();
         if let Tier::Memory(memory) = &mut self.tier {
             let mut lease = roll::roll(memory.as_slice(), end, &self.settings, home_of(&self.seat))?;
             lease.lend(std::mem::take(memory));
@@ -214,7 +226,7 @@ impl Store {
 
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         match &mut self.tier {
-            Tier::Memory(_) => Ok(()),
+            Tier::Untouched | Tier::Memory(_) => Ok(()),
             Tier::Rolled(rolled) => rolled.flush(),
         }
     }
@@ -222,7 +234,7 @@ impl Store {
     /// Everything where it will stay, so that [`into_parts`](Self::into_parts) loses nothing.
     pub(crate) fn settle(&mut self) -> io::Result<()> {
         match &mut self.tier {
-            Tier::Memory(_) => Ok(()),
+            Tier::Untouched | Tier::Memory(_) => Ok(()),
             Tier::Rolled(rolled) => rolled.settle(),
         }
     }
@@ -230,7 +242,7 @@ impl Store {
     /// As [`settle`](Self::settle), for content that will be looked at by many.
     pub(crate) fn freezable(&mut self) -> io::Result<()> {
         match &mut self.tier {
-            Tier::Memory(_) => Ok(()),
+            Tier::Untouched | Tier::Memory(_) => Ok(()),
             Tier::Rolled(rolled) => rolled.freezable(),
         }
     }
@@ -246,6 +258,8 @@ impl Store {
             self.make_way_for_all(len)?;
         }
         match &mut self.tier {
+            // Nothing was asked for, or it would have been touched.
+            Tier::Untouched => Ok(()),
             Tier::Rolled(rolled) => rolled.set_len(len),
             Tier::Memory(memory) => {
                 // In memory, so it fits in a `usize`.
@@ -262,6 +276,7 @@ impl Store {
 
     /// Sees to it that content of `len` bytes has a place, and takes no prefix for an answer.
     fn make_way_for_all(&mut self, len: u64) -> io::Result<()> {
+        self.touch();
         let Tier::Memory(memory) = &self.tier else { return Ok(()) };
         let threshold = self.settings.threshold as u64;
         match self.settings.overflow {
@@ -283,10 +298,11 @@ impl Store {
 
     #[inline]
     pub(crate) fn len(&self) -> u64 {
-        match &self.tier {
-            Tier::Memory(memory) => memory.len() as u64,
-            Tier::Rolled(rolled) => rolled.len(),
+        // One question each for who is in memory: a `match` asks two.
+        if let Tier::Memory(memory) = &self.tier {
+            return memory.len() as u64;
         }
+        if let Tier::Rolled(rolled) = &self.tier { rolled.len() } else { 0 }
     }
 
     #[inline]
@@ -297,15 +313,16 @@ impl Store {
     /// Fills `buf` from `offset` on, and moves the window if that pays. Short only at the end.
     #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        match &mut self.tier {
-            Tier::Memory(memory) => Ok(copy(memory.rest(offset), buf)),
-            Tier::Rolled(rolled) => rolled.read(buf, offset),
+        if let Tier::Memory(memory) = &self.tier {
+            return Ok(copy(memory.rest(offset), buf));
         }
+        if let Tier::Rolled(rolled) = &mut self.tier { rolled.read(buf, offset) } else { Ok(0) }
     }
 
     /// Fills `buf` from `offset` on. Short only at the end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         match &self.tier {
+            Tier::Untouched => Ok(0),
             Tier::Memory(memory) => Ok(copy(memory.rest(offset), buf)),
             Tier::Rolled(rolled) => rolled.read_at(buf, offset),
         }
@@ -314,6 +331,7 @@ impl Store {
     /// What lies from `offset` to the end, behind what `buf` holds and has room for.
     pub(crate) fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
         match &mut self.tier {
+            Tier::Untouched => Ok(()),
             Tier::Memory(memory) => {
                 buf.extend_from_slice(memory.rest(offset));
                 Ok(())
@@ -326,6 +344,7 @@ impl Store {
     #[inline]
     pub(crate) fn fill_at(&mut self, offset: u64) -> io::Result<&[u8]> {
         match &mut self.tier {
+            Tier::Untouched => Ok(&[]),
             Tier::Memory(memory) => Ok(memory.rest(offset)),
             Tier::Rolled(rolled) => rolled.fill_at(offset),
         }
@@ -335,6 +354,7 @@ impl Store {
     #[inline]
     pub(crate) fn given_len(&self, offset: u64) -> u64 {
         match &self.tier {
+            Tier::Untouched => 0,
             Tier::Memory(memory) => memory.rest(offset).len() as u64,
             Tier::Rolled(rolled) => rolled.given_len(offset),
         }
@@ -343,6 +363,7 @@ impl Store {
     /// All of the content as one slice, where it can be had without copying.
     pub(crate) fn as_slice(&mut self) -> io::Result<&[u8]> {
         match &mut self.tier {
+            Tier::Untouched => Ok(&[]),
             Tier::Memory(memory) => Ok(memory.as_slice()),
             Tier::Rolled(rolled) => rolled.as_slice(),
         }
@@ -351,6 +372,7 @@ impl Store {
     /// What there is, whole only after [`settle`](Self::settle).
     pub(crate) fn into_parts(mut self) -> Parts {
         match self.take_tier() {
+            Tier::Untouched => Parts::Memory(Buffer::new()),
             Tier::Memory(memory) => Parts::Memory(memory),
             Tier::Rolled(mut rolled) => {
                 rolled.release();
@@ -361,12 +383,13 @@ impl Store {
     }
 
     fn take_tier(&mut self) -> Tier {
-        std::mem::replace(&mut self.tier, Tier::Memory(Buffer::new()))
+        std::mem::replace(&mut self.tier, Tier::Untouched)
     }
 
     /// Bytes in memory, or the file.
     pub(crate) fn place(&self) -> Place<'_> {
         match &self.tier {
+            Tier::Untouched => Place::Memory(&[]),
             Tier::Memory(memory) => Place::Memory(memory.as_slice()),
             Tier::Rolled(rolled) => Place::Disk(rolled.disk(), rolled.len()),
         }
