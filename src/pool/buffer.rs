@@ -59,19 +59,13 @@ impl Buffer {
         (!(1..HAZARD).contains(&(self.bytes.as_ptr().addr() % 4096))).then_some(self)
     }
 
-    /// A few bytes, or one where a pool has no more. Where it has none at all they are bookkeeping, and not counted.
-    pub(crate) fn small(home: Option<&Arc<Home>>) -> io::Result<Self> {
+    /// A few bytes. Where a pool has not even those they are bookkeeping, and not counted.
+    pub(crate) fn small(size: usize, home: Option<&Arc<Home>>) -> io::Result<Self> {
         let mut buffer = Self::new();
-        let counted = |size| home.is_some().then_some((size, home));
-        let ways = [counted(BOOKKEEPING), counted(1), Some((BOOKKEEPING, None))];
-        let mut made = Ok(());
-        for (size, home) in ways.into_iter().flatten() {
-            made = buffer.resize(size, home);
-            if made.is_ok() {
-                break;
-            }
+        if home.is_none() || buffer.resize(size, home).is_err() {
+            buffer.resize(size, None)?;
         }
-        made.map(|()| buffer)
+        Ok(buffer)
     }
 
     /// Gives up some bytes in front, of more than `size`.

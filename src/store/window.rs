@@ -214,9 +214,9 @@ impl Window {
 
     /// The same with a few bytes, for what has to be held whatever happens: counted, or where there is nothing to be had,
     /// not.
-    pub(super) fn restart_small(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
+    pub(super) fn restart_small(&mut self, offset: u64, size: usize, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
-        self.bytes = Buffer::small(home).unwrap_or_default();
+        self.bytes = Buffer::small(size, home).unwrap_or_default();
         self.open()
     }
 

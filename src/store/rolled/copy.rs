@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::Rolled;
 use crate::error;
-use crate::pool::{Loan, WINDOW};
+use crate::pool::{BOOKKEEPING, Loan, WINDOW};
 use crate::store::stream::{drain, probe};
 use crate::sys;
 
@@ -76,7 +76,7 @@ impl Rolled {
 
     /// Moves the window to `position`, so that it can hold what is read there even if there is no memory to be had.
     fn move_to_hold(&mut self, position: u64) -> io::Result<()> {
-        if self.move_to(position)? || self.window.restart_small(position, self.disk.home()) {
+        if self.move_to(position)? || self.window.restart_small(position, BOOKKEEPING, self.disk.home()) {
             return Ok(());
         }
         Err(error::out_of_memory(WINDOW))
@@ -107,7 +107,7 @@ impl Rolled {
         // It accepts nothing yet: what it reaches to is not raised for a byte that may never come.
         self.window.restart(position, self.disk.home());
         if !self.window.has_room_at(position) {
-            self.window.restart_small(position, self.disk.home());
+            self.window.restart_small(position, 1, self.disk.home());
         }
         Ok(self.window.has_room_at(position))
     }
