@@ -108,8 +108,8 @@
 //! Every error is a [`std::io::Error`] with the fitting kind, a message that names the limit or the path, and inside it a
 //! [`LimitError`] or a [`PathError`] to downcast to. A limit of its own makes a write short, then
 //! [`FileTooLarge`](std::io::ErrorKind::FileTooLarge); one that is shared refuses a write whole, with
-//! [`QuotaExceeded`](std::io::ErrorKind::QuotaExceeded), until somebody gives back. On a disk that fails or fills, what was accepted stays readable: the
-//! error comes from the call that had to write, and again until it succeeds.
+//! [`QuotaExceeded`](std::io::ErrorKind::QuotaExceeded), until somebody gives back. On a disk that fails or fills, what was
+//! accepted stays readable: the error comes from the call that had to write, and again until it succeeds.
 //!
 //! # Systems
 //!
