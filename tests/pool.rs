@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use ground::pool::{at_rest, options, sound, written};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_holds, assert_same, bytes, file_with};
 use spooled::{
     Backing, Limit, LimitError, Overflow, PathError, Pool, PoolBuilder, PoolStats, SpoolOptions, SpooledBytes,
@@ -827,46 +828,12 @@ fn builder(scratch: &Scratch) -> PoolBuilder {
     builder
 }
 
-fn options(pool: &Pool, threshold: usize, backing: Backing) -> SpoolOptions {
-    let mut options = SpoolOptions::new();
-    options.pool(pool).threshold(threshold).backing(backing);
-    options
-}
-
-#[track_caller]
-fn written(options: &SpoolOptions, content: &[u8]) -> SpooledTempFile {
-    let mut spool = options.build();
-    spool.write_all(content).unwrap();
-    spool
-}
-
 #[track_caller]
 fn assert_refused<T: Debug>(done: io::Result<T>, which: Limit, limit: u64, what: &str) {
     let error = done.expect_err(what);
     assert_eq!(error.kind(), ErrorKind::QuotaExceeded, "{what}: {error:?}");
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<LimitError>()).expect("a limit");
     assert_eq!((cause.which(), cause.limit()), (which, limit), "{what}");
-}
-
-/// What the pool says, which holds together.
-#[track_caller]
-fn sound(pool: &Pool) -> PoolStats {
-    let stats = pool.stats();
-    let memory = [stats.memory_retained, stats.memory_used, stats.memory_peak, stats.memory_limit];
-    let disk = [stats.disk_retained, stats.disk_used, stats.disk_peak, stats.disk_limit];
-    assert!(memory.is_sorted() && disk.is_sorted(), "{stats:?}");
-    stats
-}
-
-/// Nobody has anything of it, and what it keeps can be let go of.
-#[track_caller]
-fn at_rest(pool: &Pool) {
-    let stats = sound(pool);
-    assert_eq!((stats.memory_used, stats.disk_used), (stats.memory_retained, stats.disk_retained), "{stats:?}");
-    assert_eq!((stats.spools, stats.rolled), (0, 0), "{stats:?}");
-    pool.trim();
-    let stats = sound(pool);
-    assert_eq!((stats.memory_used, stats.disk_used), (0, 0), "{stats:?}");
 }
 
 /// A file of a spool that has left: its length is the content's, and nobody else may read it.

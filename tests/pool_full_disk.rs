@@ -11,9 +11,10 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use ground::mount::Mount;
+use ground::pool::{at_rest, options, written};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_full, assert_holds, assert_same, bytes};
 use parking_lot::{Mutex, MutexGuard};
-use spooled::{Backing, Pool, SpoolOptions, SpooledTempFile};
+use spooled::{Pool, SpoolOptions, SpooledTempFile};
 
 /// A kept file may have no blocks, and the disk none to give: then it is closed, and no later spool meets it again.
 #[test]
@@ -259,30 +260,6 @@ fn with_something_unwritten(options: &SpoolOptions, disk: &Mount, unwritten: usi
     assert_eq!(spool.write(rest).unwrap(), unwritten, "a window takes it");
     assert_full(&spool.flush().unwrap_err(), disk.path());
     (spool, content)
-}
-
-fn options(pool: &Pool, threshold: usize, backing: Backing) -> SpoolOptions {
-    let mut options = SpoolOptions::new();
-    options.pool(pool).threshold(threshold).backing(backing);
-    options
-}
-
-#[track_caller]
-fn written(options: &SpoolOptions, content: &[u8]) -> SpooledTempFile {
-    let mut spool = options.build();
-    spool.write_all(content).unwrap();
-    spool
-}
-
-/// Nobody has anything of it; and afterwards it keeps nothing.
-#[track_caller]
-fn at_rest(pool: &Pool) {
-    let stats = pool.stats();
-    assert_eq!((stats.memory_used, stats.disk_used), (stats.memory_retained, stats.disk_retained), "{stats:?}");
-    assert_eq!((stats.spools, stats.rolled), (0, 0), "{stats:?}");
-    pool.trim();
-    let stats = pool.stats();
-    assert_eq!((stats.memory_used, stats.disk_used), (0, 0), "{stats:?}");
 }
 
 fn directory_of(file: &File) -> PathBuf {

@@ -14,10 +14,11 @@ use std::path::Path;
 use std::thread;
 
 use ground::mount::Mount;
+use ground::pool::{at_rest, sound, written};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_holds, assert_names, assert_same, bytes, child};
 use ground::{file_with, kernel, names, skipped};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use spooled::{Backing, Limit, LimitError, Pool, PoolBuilder, PoolStats, SpoolOptions, SpooledTempFile};
+use spooled::{Backing, Limit, LimitError, Pool, PoolBuilder, SpoolOptions, SpooledTempFile};
 
 // Which is lent, and which goes.
 
@@ -633,37 +634,9 @@ fn options(pool: &Pool, threshold: usize) -> SpoolOptions {
 }
 
 #[track_caller]
-fn written(options: &SpoolOptions, content: &[u8]) -> SpooledTempFile {
-    let mut spool = options.build();
-    spool.write_all(content).unwrap();
-    spool
-}
-
-#[track_caller]
 fn assert_refused<T: Debug>(done: io::Result<T>, limit: u64, what: &str) {
     let error = done.expect_err(what);
     assert_eq!(error.kind(), ErrorKind::QuotaExceeded, "{what}: {error:?}");
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<LimitError>()).expect("a limit");
     assert_eq!((cause.which(), cause.limit()), (Limit::PoolDisk, limit), "{what}");
-}
-
-/// What the pool says, which holds together.
-#[track_caller]
-fn sound(pool: &Pool) -> PoolStats {
-    let stats = pool.stats();
-    let memory = [stats.memory_retained, stats.memory_used, stats.memory_peak, stats.memory_limit];
-    let disk = [stats.disk_retained, stats.disk_used, stats.disk_peak, stats.disk_limit];
-    assert!(memory.is_sorted() && disk.is_sorted(), "{stats:?}");
-    stats
-}
-
-/// Nobody has anything of it, and what it keeps can be let go of.
-#[track_caller]
-fn at_rest(pool: &Pool) {
-    let stats = sound(pool);
-    assert_eq!((stats.memory_used, stats.disk_used), (stats.memory_retained, stats.disk_retained), "{stats:?}");
-    assert_eq!((stats.spools, stats.rolled), (0, 0), "{stats:?}");
-    pool.trim();
-    let stats = sound(pool);
-    assert_eq!((stats.memory_used, stats.disk_used), (0, 0), "{stats:?}");
 }

@@ -7,6 +7,7 @@
 pub(crate) mod child;
 pub(crate) mod kernel;
 pub(crate) mod mount;
+pub(crate) mod pool;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, Seek, SeekFrom, Write};
