@@ -5,6 +5,9 @@
 
 use std::io::{self, IoSliceMut, SeekFrom};
 
+use crate::error;
+use crate::sys;
+
 /// Content that is read by offset.
 pub(crate) trait Content {
     fn len(&self) -> u64;
@@ -76,7 +79,7 @@ impl<C: Content> Cursor<C> {
     #[cold]
     fn end_too_soon(&mut self) -> io::Result<()> {
         self.position = self.content.len();
-        Err(io::Error::new(io::ErrorKind::UnexpectedEof, "failed to fill whole buffer"))
+        Err(error::end_too_soon())
     }
 
     /// Reserves once, asks for huge pages where that is much, and reads once.
@@ -86,8 +89,8 @@ impl<C: Content> Cursor<C> {
         if left == 0 {
             return Ok(0);
         }
-        buf.try_reserve_exact(left).map_err(|_| crate::error::out_of_memory(left))?;
-        crate::sys::advise_huge(buf);
+        buf.try_reserve_exact(left).map_err(|_| error::out_of_memory(left))?;
+        sys::advise_huge(buf);
         let done = self.content.read_rest(buf, self.position);
         let read = buf.len() - before;
         self.position += read as u64;
@@ -96,18 +99,11 @@ impl<C: Content> Cursor<C> {
 
     /// As `read_to_end`; content that is not UTF-8 leaves both `buf` and the position as they were.
     pub(crate) fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
-        let position = self.position;
-        let mut bytes = std::mem::take(buf).into_bytes();
-        let before = bytes.len();
-        let mut done = self.read_to_end(&mut bytes);
-        if std::str::from_utf8(&bytes[before..]).is_err() {
-            bytes.truncate(before);
-            self.position = position;
-            done = done.and(Err(io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8")));
-        }
-        // What was there before is a string, and so is what came behind it.
-        *buf = String::from_utf8(bytes).unwrap_or_default();
-        done
+        let before = self.position;
+        append_text(buf, |bytes| self.read_to_end(bytes)).unwrap_or_else(|not_text| {
+            self.position = before;
+            Err(not_text)
+        })
     }
 
     #[inline]
@@ -121,23 +117,12 @@ impl<C: Content> Cursor<C> {
     }
 
     pub(crate) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let (base, by) = match to {
-            SeekFrom::Start(position) => {
-                self.position = position;
-                return Ok(position);
-            }
-            SeekFrom::End(by) => (self.content.len(), by),
-            SeekFrom::Current(by) => (self.position, by),
+        self.position = match to {
+            SeekFrom::Start(position) => position,
+            SeekFrom::End(by) => moved(self.content.len(), by)?,
+            SeekFrom::Current(by) => moved(self.position, by)?,
         };
-        match base.checked_add_signed(by) {
-            Some(position) => {
-                self.position = position;
-                Ok(position)
-            }
-            None => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, "invalid seek to a negative or overflowing position"))
-            }
-        }
+        Ok(self.position)
     }
 
     #[inline]
@@ -146,11 +131,58 @@ impl<C: Content> Cursor<C> {
     }
 }
 
-/// `Read`, `BufRead` and `Seek` for a type whose field `cursor` is a [`Cursor`].
+/// Where a seek `by` bytes from `base` arrives.
+pub(crate) fn moved(base: u64, by: i64) -> io::Result<u64> {
+    base.checked_add_signed(by).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::InvalidInput, "invalid seek to a negative or overflowing position")
+    })
+}
+
+/// What `read` made of the bytes of `buf`. If what it appended is no text, `buf` is as it was, and the error is the outer one.
+pub(crate) fn append_text(
+    buf: &mut String,
+    read: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>,
+) -> io::Result<io::Result<usize>> {
+    let bytes = std::mem::take(buf).into_bytes();
+    let before = bytes.len();
+    let mut text = Text { kept: before, bytes, buf };
+    let done = read(&mut text.bytes);
+    if std::str::from_utf8(&text.bytes[before..]).is_err() {
+        let not_text = || io::Error::new(io::ErrorKind::InvalidData, "stream did not contain valid UTF-8");
+        return Err(done.err().unwrap_or_else(not_text));
+    }
+    text.kept = text.bytes.len();
+    Ok(done)
+}
+
+/// A string that is bytes for as long as it is appended to, by a stranger who may panic.
+struct Text<'a> {
+    buf: &'a mut String,
+    bytes: Vec<u8>,
+    /// How much of it is known to be text.
+    kept: usize,
+}
+
+impl Drop for Text<'_> {
+    fn drop(&mut self) {
+        self.bytes.truncate(self.kept);
+        *self.buf = String::from_utf8(std::mem::take(&mut self.bytes)).unwrap_or_default();
+    }
+}
+
+/// `Read`, `BufRead` and `Seek` for a type whose field `cursor` is a [`Cursor`], or has its methods.
 macro_rules! read_and_seek_by_cursor {
-    ($type:ty) => {
-        impl ::std::io::Read for $type {
-            /// The full count that is possible: short only where the content ends.
+    (
+        [$($generics:tt)*] $type:ty,
+        read: $read:literal,
+        read_exact: $read_exact:literal,
+        read_to_end: $read_to_end:literal,
+        read_to_string: $read_to_string:literal,
+        fill_buf: $fill_buf:literal,
+        seek: $seek:literal
+    ) => {
+        impl<$($generics)*> ::std::io::Read for $type {
+            #[doc = $read]
             #[inline]
             fn read(&mut self, buf: &mut [u8]) -> ::std::io::Result<usize> {
                 self.cursor.read(buf)
@@ -160,25 +192,25 @@ macro_rules! read_and_seek_by_cursor {
                 self.cursor.read_vectored(bufs)
             }
 
-            /// If there is not enough, moves to the end, as [`std::io::Cursor`] does.
+            #[doc = $read_exact]
             #[inline]
             fn read_exact(&mut self, buf: &mut [u8]) -> ::std::io::Result<()> {
                 self.cursor.read_exact(buf)
             }
 
-            /// Reserves once, exactly.
+            #[doc = $read_to_end]
             fn read_to_end(&mut self, buf: &mut Vec<u8>) -> ::std::io::Result<usize> {
                 self.cursor.read_to_end(buf)
             }
 
-            /// Reserves once, exactly. Content that is not UTF-8 leaves `buf` and the position as they were.
+            #[doc = $read_to_string]
             fn read_to_string(&mut self, buf: &mut String) -> ::std::io::Result<usize> {
                 self.cursor.read_to_string(buf)
             }
         }
 
-        impl ::std::io::BufRead for $type {
-            /// What can be had in one piece: all that is left of what is in memory, or a window of what is on disk.
+        impl<$($generics)*> ::std::io::BufRead for $type {
+            #[doc = $fill_buf]
             #[inline]
             fn fill_buf(&mut self) -> ::std::io::Result<&[u8]> {
                 self.cursor.fill_buf()
@@ -191,8 +223,8 @@ macro_rules! read_and_seek_by_cursor {
             }
         }
 
-        impl ::std::io::Seek for $type {
-            /// Costs nothing, and changes nothing but the position, which may lie past the end.
+        impl<$($generics)*> ::std::io::Seek for $type {
+            #[doc = $seek]
             #[inline]
             fn seek(&mut self, to: ::std::io::SeekFrom) -> ::std::io::Result<u64> {
                 self.cursor.seek(to)
@@ -208,6 +240,17 @@ macro_rules! read_and_seek_by_cursor {
             fn stream_position(&mut self) -> ::std::io::Result<u64> {
                 Ok(self.cursor.position)
             }
+        }
+    };
+    ($type:ty) => {
+        $crate::cursor::read_and_seek_by_cursor! {
+            [] $type,
+            read: "The full count that is possible: short only where the content ends.",
+            read_exact: "If there is not enough, moves to the end, as [`std::io::Cursor`] does.",
+            read_to_end: "Reserves once, exactly.",
+            read_to_string: "Reserves once, exactly. Content that is not UTF-8 leaves `buf` and the position as they were.",
+            fill_buf: "What can be had in one piece: all that is left of what is in memory, or a window of what is on disk.",
+            seek: "Costs nothing, and changes nothing but the position, which may lie past the end."
         }
     };
 }

@@ -138,6 +138,12 @@ pub(crate) fn past_every_file() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "a write may not end past i64::MAX bytes")
 }
 
+/// Content that ends where there should be more.
+#[cold]
+pub(crate) fn end_too_soon() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "failed to fill whole buffer")
+}
+
 /// Memory that the allocator would not give.
 #[cold]
 pub(crate) fn out_of_memory(bytes: usize) -> io::Error {

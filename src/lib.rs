@@ -150,8 +150,10 @@ mod directory;
 mod error;
 mod frozen;
 mod gauge;
+mod growing;
 mod options;
 mod pool;
+mod seekable;
 mod spooled;
 mod store;
 mod sync;
@@ -162,6 +164,7 @@ pub use error::{Limit, LimitError, PathError};
 pub use frozen::{Chunks, FreezeError, SpooledBytes};
 pub use options::{Backing, Overflow, SpoolOptions};
 pub use pool::{Pool, PoolBuilder, PoolStats};
+pub use seekable::SeekableReader;
 pub use spooled::{
     IntoFileError, IntoInnerError, PersistError, SpooledData, SpooledTempFile, spooled_tempfile, spooled_tempfile_in,
     tempfile, tempfile_in,

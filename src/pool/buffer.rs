@@ -214,12 +214,13 @@ impl Buffer {
 
     /// Reads `source` straight behind the content until `most` more bytes are there, or it ends (`false`).
     ///
-    /// `arrived` is told of each read. What was read stays, whatever `source` does then: it may fail, or panic.
+    /// `arrived` is told of each read, and says whether to go on. What was read stays, whatever `source` does then: it may
+    /// fail, or panic.
     pub(crate) fn fill_from<R: Read + ?Sized>(
         &mut self,
         source: &mut R,
         most: usize,
-        mut arrived: impl FnMut(usize),
+        mut arrived: impl FnMut(usize) -> bool,
     ) -> io::Result<bool> {
         let mut filling = Filling::new(self, most);
         while filling.filled < filling.bytes.len() {
@@ -229,7 +230,9 @@ impl Buffer {
                     // A source that claims more than it was given room for must not take us along.
                     let read = read.min(filling.bytes.len() - filling.filled);
                     filling.filled += read;
-                    arrived(read);
+                    if !arrived(read) {
+                        return Ok(true);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

@@ -14,23 +14,48 @@ impl Store {
     /// Reads `source` to its end, from `position` on, and moves `position` with every byte that is kept.
     pub(crate) fn copy_from<R: Read + ?Sized>(&mut self, source: &mut R, position: &mut u64) -> io::Result<()> {
         loop {
-            match &mut self.tier {
-                Tier::Untouched => self.touch(),
-                Tier::Rolled(rolled) => return rolled.copy_from(source, position),
-                Tier::Memory(memory) => {
-                    let limit = self.settings.memory_limit(self.settings.threshold.max(memory.capacity()));
-                    let more = match usize::try_from(*position) {
-                        Ok(at) if at < memory.len() => overwrite_from(memory, source, position)?,
-                        Ok(at) if at < memory.capacity().min(limit) => append_from(memory, source, position, limit)?,
-                        Ok(at) if at < limit && self.grow_to_read(at, limit)? => true,
-                        _ => self.copy_past_memory(source, position)?,
-                    };
-                    if !more {
-                        return Ok(());
+            if let Tier::Rolled(rolled) = &mut self.tier {
+                return rolled.copy_from(source, position);
+            }
+            if !self.fill_from(source, position, None)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One `read` of `source`, of at most `most` bytes, to the end of the content; or where memory ends one of a byte, which
+    /// only a source that goes on can give. What was read is kept, or it is an error.
+    pub(crate) fn pull<R: Read + ?Sized>(&mut self, source: &mut R, most: usize) -> io::Result<()> {
+        let end = self.len();
+        let mut position = end;
+        while position == end && self.fill_from(source, &mut position, Some(most))? {}
+        Ok(())
+    }
+
+    /// A step of reading `source` to `position`, which moves with every byte that is kept: as much as there is room for, or if
+    /// there is a `once` so much at most by one `read`. Says whether there may be more.
+    fn fill_from<R: Read + ?Sized>(
+        &mut self,
+        source: &mut R,
+        position: &mut u64,
+        once: Option<usize>,
+    ) -> io::Result<bool> {
+        match &mut self.tier {
+            Tier::Untouched => self.touch(),
+            Tier::Rolled(rolled) => return rolled.fill_from(source, position, once),
+            Tier::Memory(memory) => {
+                let limit = self.settings.memory_limit(self.settings.threshold.max(memory.capacity()));
+                match usize::try_from(*position) {
+                    Ok(at) if at < memory.len() => return overwrite_from(memory, source, position),
+                    Ok(at) if at < memory.capacity().min(limit) => {
+                        return append_from(memory, source, position, limit, once);
                     }
+                    Ok(at) if at < limit && self.grow_to_read(at, limit)? => {}
+                    _ => return self.copy_past_memory(source, position),
                 }
             }
         }
+        Ok(true)
     }
 
     /// Makes room to read something to `at`, where memory may grow to `limit`; not (`false`) where a pool has no more.
@@ -133,17 +158,22 @@ impl Store {
     }
 }
 
-/// Reads straight behind the content in memory, as far as that has room and `limit` allows. Says whether there may be more.
+/// Reads straight behind the content in memory, as far as that has room and `limit` allows; if there is a `once`, so much at
+/// most by one `read`. Says whether there may be more.
 fn append_from<R: Read + ?Sized>(
     memory: &mut Buffer,
     source: &mut R,
     position: &mut u64,
     limit: usize,
+    once: Option<usize>,
 ) -> io::Result<bool> {
     let at = *position as usize;
-    let room = (memory.capacity().min(limit) - at).min(LARGEST_READ);
+    let room = (memory.capacity().min(limit) - at).min(once.unwrap_or(LARGEST_READ));
     if at == memory.len() {
-        return memory.fill_from(source, room, |read| *position += read as u64);
+        return memory.fill_from(source, room, |read| {
+            *position += read as u64;
+            once.is_none()
+        });
     }
     // There is a gap, which is one only if something comes behind it.
     let mut piece = [0; 4096];

@@ -134,12 +134,13 @@ impl Window {
         offset == self.end() && self.limit.saturating_sub(self.bytes.len()) >= LEAST
     }
 
-    /// Reads `source` straight into the window, at its end, until the window is full, or the source ends (`false`).
+    /// Reads `source` straight into the window, at its end, until the window is full, or the source ends (`false`), or
+    /// `arrived`, who is told of each read, has had enough.
     pub(super) fn fill_from<R: Read + ?Sized>(
         &mut self,
         source: &mut R,
         most: u64,
-        mut arrived: impl FnMut(u64),
+        mut arrived: impl FnMut(u64) -> bool,
     ) -> io::Result<bool> {
         let at = self.bytes.len();
         let room = (self.limit - at).min(usize::try_from(most).unwrap_or(usize::MAX));
@@ -148,7 +149,7 @@ impl Window {
         bytes.fill_from(source, room, |read| {
             end += read;
             *dirty = hull(dirty, at..end);
-            arrived(read as u64);
+            arrived(read as u64)
         })
     }
 

@@ -21,37 +21,46 @@ impl Rolled {
             self.copy_from_file(source, position)?;
         }
         loop {
-            let room = self.ceiling.saturating_sub(*position);
-            if room == 0 {
-                return match probe(source)? {
-                    None => Ok(()),
-                    Some(_) => Err(self.full()),
-                };
-            }
             // A pipe holds as much as a small window does, and whoever fills it is at work while that is written.
             self.window.stay_small();
-            let room = self.claim_to_read(*position, room)?;
-            if room == 0 {
-                match self.copy_past_quota(source, position)? {
-                    true => continue,
-                    false => return Ok(()),
-                }
-            }
-            let opened = Opened { before: self.len, at: *position, rolled: self };
-            if !opened.rolled.window.can_extend(*position) {
-                opened.rolled.move_to_hold(*position)?;
-            }
-            let Rolled { window, len, .. } = &mut *opened.rolled;
-            let more = window.fill_from(source, room, |read| {
-                *position += read;
-                *len = (*len).max(*position);
-            })?;
-            if !more {
-                break;
+            if !self.fill_from(source, position, None)? {
+                return Ok(());
             }
         }
-        self.unclaim();
-        Ok(())
+    }
+
+    /// Reads `source` to `position`, which moves with every byte that is kept: a window full, or if there is a `once` so much
+    /// at most by one `read`. Says whether there may be more.
+    pub(in crate::store) fn fill_from<R: Read + ?Sized>(
+        &mut self,
+        source: &mut R,
+        position: &mut u64,
+        once: Option<usize>,
+    ) -> io::Result<bool> {
+        let room = self.ceiling.saturating_sub(*position);
+        if room == 0 {
+            return probe(source)?.map_or(Ok(false), |_| Err(self.full()));
+        }
+        let room = self.claim_to_read(*position, room)?;
+        if room == 0 {
+            return self.copy_past_quota(source, position);
+        }
+        let opened = Opened { before: self.len, at: *position, rolled: self };
+        if !opened.rolled.window.can_extend(*position) {
+            opened.rolled.move_to_hold(*position)?;
+        }
+        let Rolled { window, len, .. } = &mut *opened.rolled;
+        let most = once.map_or(room, |most| room.min(most as u64));
+        let more = window.fill_from(source, most, |read| {
+            *position += read;
+            *len = (*len).max(*position);
+            once.is_none()
+        })?;
+        drop(opened);
+        if !more {
+            self.unclaim();
+        }
+        Ok(more)
     }
 
     /// Claims what a window can hold at `position`, of which `room` may be written, or some of it: says how much.
