@@ -158,6 +158,7 @@ mod spooled;
 mod store;
 mod sync;
 mod sys;
+pub mod tail;
 
 pub use directory::default_directory;
 pub use error::{Limit, LimitError, PathError};

@@ -2,13 +2,33 @@
 //! `RUSTFLAGS='--cfg loom' cargo test --release --lib loom`.
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 #[cfg(all(test, loom))]
-pub(crate) use loom::sync::atomic::{AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 #[cfg(not(all(test, loom)))]
-pub(crate) use parking_lot::Mutex;
+pub(crate) use parking_lot::{Condvar, Mutex};
+
+/// The checker's condition, with the shape of `parking_lot`'s.
+#[cfg(all(test, loom))]
+#[derive(Debug, Default)]
+pub(crate) struct Condvar(loom::sync::Condvar);
+
+#[cfg(all(test, loom))]
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self(loom::sync::Condvar::new())
+    }
+
+    pub(crate) fn wait<T>(&self, guard: &mut MutexGuard<'_, T>) {
+        guard.wait_by(|held| self.0.wait(held).expect("no thread of a model panics"));
+    }
+
+    pub(crate) fn notify_all(&self) {
+        self.0.notify_all();
+    }
+}
 
 /// The checker's lock with the shape of `parking_lot`'s.
 #[cfg(all(test, loom))]
@@ -21,8 +41,8 @@ impl<T> Mutex<T> {
         Self(loom::sync::Mutex::new(value))
     }
 
-    pub(crate) fn lock(&self) -> loom::sync::MutexGuard<'_, T> {
-        self.0.lock().expect("no thread of a model panics")
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard(Some(self.0.lock().expect("no thread of a model panics")))
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {
@@ -34,5 +54,32 @@ impl<T> Mutex<T> {
 impl<T: Default> Default for Mutex<T> {
     fn default() -> Self {
         Self::new(T::default())
+    }
+}
+
+/// One that can be taken out of a reference while a condition is waited for.
+#[cfg(all(test, loom))]
+pub(crate) struct MutexGuard<'a, T>(Option<loom::sync::MutexGuard<'a, T>>);
+
+#[cfg(all(test, loom))]
+impl<'a, T> MutexGuard<'a, T> {
+    fn wait_by(&mut self, wait: impl FnOnce(loom::sync::MutexGuard<'a, T>) -> loom::sync::MutexGuard<'a, T>) {
+        self.0 = self.0.take().map(wait);
+    }
+}
+
+#[cfg(all(test, loom))]
+impl<T> std::ops::Deref for MutexGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.0.as_ref().expect("held")
+    }
+}
+
+#[cfg(all(test, loom))]
+impl<T> std::ops::DerefMut for MutexGuard<'_, T> {
+    fn deref_mut(&mut self) -> &mut T {
+        self.0.as_mut().expect("held")
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cursor::Content;
-use crate::store::{self, Disk, Lease, Parts, Window};
+use crate::store::{self, Disk, Lease, Medium, Parts, Window};
+use crate::sys;
 
 #[derive(Clone)]
 pub(super) enum View {
@@ -55,7 +56,7 @@ impl View {
             Self::Memory(bytes) => Ok(store::copy(rest(bytes, offset), buf)),
             Self::Disk(view) => {
                 let Extent { start, len, .. } = view.extent;
-                let count = store::within(len, offset, buf.len());
+                let count = sys::within(len, offset, buf.len());
                 if count > 0 {
                     view.window.read_around(view.extent.disk(), &mut buf[..count], start + offset)?;
                 }
@@ -158,7 +159,7 @@ impl Extent {
 
     /// Reads at `offset` behind what `buf` holds, at most `most` bytes. Short only at the end.
     pub(super) fn read_behind(&self, buf: &mut Vec<u8>, most: usize, offset: u64) -> io::Result<usize> {
-        let count = store::within(self.len, offset, most);
+        let count = sys::within(self.len, offset, most);
         match self.disk().read_behind(buf, count, self.start + offset)? {
             all if all == count => Ok(count),
             _ => Err(self.disk().error(io::ErrorKind::UnexpectedEof.into())),
@@ -174,7 +175,7 @@ impl DiskView {
 
     fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let Extent { start, len, .. } = self.extent;
-        let count = store::within(len, offset, buf.len());
+        let count = sys::within(len, offset, buf.len());
         if count > 0 {
             self.window.read(self.extent.disk(), &mut buf[..count], start + offset, start + len)?;
         }

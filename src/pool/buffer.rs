@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -270,6 +271,11 @@ impl Buffer {
     /// For reading into without initialising it first: see [`AnonFile::read_behind`](sys::AnonFile::read_behind).
     pub(crate) fn as_bytes_mut(&mut self) -> &mut BytesMut {
         &mut self.bytes
+    }
+
+    /// What has room and no content, to be written by another.
+    pub(crate) fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
+        self.bytes.spare_capacity_mut()
     }
 
     /// As data that nobody counts any more.

@@ -1,10 +1,4 @@
-//! Where content ends, and what of a range lies before that.
-
-/// How much of `count` bytes at `offset` lies within content of `len` bytes.
-#[inline]
-pub(crate) fn within(len: u64, offset: u64, count: usize) -> usize {
-    count.min(usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX))
-}
+//! Where content has to end, and what of two ranges both have.
 
 /// Copies as much as both have.
 #[inline]

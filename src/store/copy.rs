@@ -6,7 +6,7 @@
 use std::io::{self, Read, Write};
 
 use super::stream::{drain, probe, read_some};
-use super::{Store, Tier, home_of};
+use super::{Store, Tier, Tiers, home_of};
 use crate::options::Overflow;
 use crate::pool::{BOOKKEEPING, Buffer, Loan};
 

@@ -18,6 +18,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::window::Medium;
 use crate::error::{Limit, LimitError, PathError};
 use crate::options::Backing;
 use crate::pool::Home;
@@ -105,12 +106,6 @@ impl Disk {
     /// Forgets the content, if the file can be kept in `home`.
     pub(super) fn retire(&mut self, home: &Home) -> bool {
         self.reusable && home.files.retire(&mut self.file)
-    }
-
-    /// Whose memory the windows over it take.
-    #[inline]
-    pub(crate) fn home(&self) -> Option<&Arc<Home>> {
-        self.home.as_ref()
     }
 
     /// How far it may be written.
@@ -248,33 +243,13 @@ impl Disk {
     }
 
     /// How long the file is, which is not how long the content is: a window may hold more.
-    pub(super) fn file_len(&self) -> u64 {
+    pub(crate) fn file_len(&self) -> u64 {
         self.file.len()
     }
 
-    /// Short only at the file's end.
-    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset).map_err(|error| self.error(error))
-    }
-
-    /// Short only at the file's end, or where the capacity of `buf` ends.
-    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        self.file.read_behind(buf, most, offset).map_err(|error| self.error(error))
-    }
-
-    /// The file through a mapping, if that is what it is read through, and none has to be made.
-    #[inline]
-    pub(super) fn mapped(&self) -> Option<&[u8]> {
-        if self.backing == Backing::Mmap { self.file.mapped() } else { None }
-    }
-
-    /// The file through a mapping, if that is what it is read through. Without one for any reason, it is read as files
-    /// are.
-    pub(super) fn mapped_now(&self) -> Option<&[u8]> {
-        match self.backing {
-            Backing::Mmap if !self.file.is_treacherous() => self.file.map().ok(),
-            _ => None,
-        }
+    /// For those who read along while it is written.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading { file: self.file.reading(), directory: self.directory.clone() }
     }
 
     /// The file through a mapping, whatever it is read through.
@@ -317,6 +292,56 @@ impl Disk {
     pub(super) fn into_file(self) -> File {
         let Self { file, home, .. } = self;
         file.into_file(|| home.iter().for_each(|home| home.files.wait_for_others()))
+    }
+}
+
+impl Medium for Disk {
+    #[inline]
+    fn home(&self) -> Option<&Arc<Home>> {
+        self.home.as_ref()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buf, offset).map_err(|error| self.error(error))
+    }
+
+    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
+        self.file.read_behind(buf, most, offset).map_err(|error| self.error(error))
+    }
+
+    #[inline]
+    fn mapped(&self) -> Option<&[u8]> {
+        if self.backing == Backing::Mmap { self.file.mapped() } else { None }
+    }
+
+    fn mapped_now(&self) -> Option<&[u8]> {
+        match self.backing {
+            Backing::Mmap if !self.file.is_treacherous() => self.file.map().ok(),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn error(&self, error: io::Error) -> io::Error {
+        PathError::at(&self.directory, error)
+    }
+}
+
+/// A file that is being written, for those who read along: by position, as far as it is written. It goes before the lease
+/// of the file does.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    file: sys::Reading,
+    directory: PathBuf,
+}
+
+impl Reading {
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.file.read_at(buf, offset).map_err(|error| self.error(error))
+    }
+
+    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
+        self.file.read_behind(buf, most, offset).map_err(|error| self.error(error))
     }
 
     #[cold]

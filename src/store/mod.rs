@@ -6,6 +6,7 @@ mod bounds;
 mod copy;
 mod disk;
 mod lease;
+mod overflow;
 mod roll;
 mod rolled;
 mod stream;
@@ -14,10 +15,12 @@ mod window;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 
-pub(crate) use bounds::{copy, within};
-pub(crate) use disk::Disk;
+pub(crate) use bounds::copy;
+pub(crate) use disk::{Disk, Reading};
 pub(crate) use lease::Lease;
-pub(crate) use window::Window;
+pub(crate) use overflow::{Tiers, allowed, make_way};
+pub(crate) use roll::roll;
+pub(crate) use window::{Medium, Window};
 
 use crate::error::{self, Limit, LimitError};
 use crate::options::{Overflow, Settings};
@@ -111,66 +114,13 @@ impl Store {
 
     /// How much of `count` bytes `max_len` allows at `offset`.
     fn allowed(&self, count: usize, offset: u64) -> io::Result<usize> {
-        let max_len = self.settings.max_len;
-        let mut count = count;
-        if max_len < LONGEST {
-            match max_len.saturating_sub(offset) {
-                0 => return Err(LimitError::too_large(Limit::MaxLen, max_len)),
-                room => count = count.min(usize::try_from(room).unwrap_or(usize::MAX)),
-            }
-        }
-        match offset.checked_add(count as u64) {
-            Some(end) if end <= LONGEST => Ok(count),
-            _ => Err(error::past_every_file()),
-        }
+        allowed(&self.settings, count, offset)
     }
 
     /// Sees to it that `count` bytes can be written at `offset`, or at least one: memory grows, or becomes a file.
     fn make_way(&mut self, offset: u64, count: usize) -> io::Result<()> {
         self.touch();
-        let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
-        let end = offset + count as u64;
-        if end <= memory.capacity() as u64 {
-            return Ok(());
-        }
-        let threshold = self.settings.threshold;
-        if end <= threshold as u64 {
-            let grown = self.grow(end as usize, threshold);
-            return match self.settings.overflow {
-                // The pool has no more memory, or the system has not.
-                Overflow::Disk | Overflow::DiskOrMemory(_) if grown.is_err() && self.seat.is_some() => {
-                    self.roll_over(end)
-                }
-                _ => grown,
-            };
-        }
-        match self.settings.overflow {
-            Overflow::Disk => self.roll_over(end),
-            Overflow::Fail => self.make_way_below(threshold, offset, end),
-            Overflow::DiskOrMemory(most) => match self.roll_over(end) {
-                Ok(()) => Ok(()),
-                Err(_) => self.make_way_below(most.max(threshold), offset, end),
-            },
-        }
-    }
-
-    /// Grows memory to at least `need`, where it may grow to `most`.
-    fn grow(&mut self, need: usize, most: usize) -> io::Result<()> {
-        let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
-        memory.grow(need, self.settings.memory_limit(most), home_of(&self.seat))
-    }
-
-    /// The same where memory ends at `most`.
-    fn make_way_below(&mut self, most: usize, offset: u64, end: u64) -> io::Result<()> {
-        if offset >= most as u64 {
-            return Err(LimitError::too_large(Limit::Memory, most as u64));
-        }
-        match &self.tier {
-            Tier::Memory(memory) if memory.capacity() < most && (memory.capacity() as u64) < end => {
-                self.grow(end.min(most as u64) as usize, most)
-            }
-            _ => Ok(()),
-        }
+        make_way(self, offset, offset + count as u64)
     }
 
     pub(crate) fn write_vectored(&mut self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
@@ -209,17 +159,6 @@ impl Store {
         self.roll_over(0)?;
         if let Tier::Rolled(rolled) = &mut self.tier {
             rolled.release();
-        }
-        Ok(())
-    }
-
-    /// Moves what is in memory to a file, which may be written up to `end`, and leaves the memory to those who go on writing.
-    fn roll_over(&mut self, end: u64) -> io::Result<()> {
-        self.touch();
-        if let Tier::Memory(memory) = &mut self.tier {
-            let mut lease = roll::roll(memory.as_slice(), end, &self.settings, home_of(&self.seat))?;
-            lease.lend(std::mem::take(memory));
-            self.tier = Tier::Rolled(lease.into_rolled());
         }
         Ok(())
     }
@@ -396,6 +335,41 @@ impl Store {
     }
 }
 
+impl Tiers for Store {
+    fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn home(&self) -> Option<&Arc<Home>> {
+        home_of(&self.seat)
+    }
+
+    #[inline]
+    fn room(&self) -> u64 {
+        match &self.tier {
+            Tier::Untouched => 0,
+            Tier::Memory(memory) => memory.capacity() as u64,
+            Tier::Rolled(_) => u64::MAX,
+        }
+    }
+
+    fn grow(&mut self, need: usize, most: usize) -> io::Result<()> {
+        let Tier::Memory(memory) = &mut self.tier else { return Ok(()) };
+        memory.grow(need, self.settings.memory_limit(most), home_of(&self.seat))
+    }
+
+    /// Leaves the memory to those who go on writing.
+    fn roll_over(&mut self, end: u64) -> io::Result<()> {
+        self.touch();
+        if let Tier::Memory(memory) = &mut self.tier {
+            let mut lease = roll(&[memory.as_slice()], end, &self.settings, home_of(&self.seat))?;
+            lease.lend(std::mem::take(memory));
+            self.tier = Tier::Rolled(lease.into_rolled());
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Store {
     #[inline]
     fn drop(&mut self) {
@@ -419,13 +393,6 @@ pub(crate) enum Place<'a> {
     Memory(&'a [u8]),
     /// And how long the content is.
     Disk(&'a Disk, u64),
-}
-
-impl Settings {
-    /// How far memory may grow where it may grow to `most`.
-    fn memory_limit(&self, most: usize) -> usize {
-        most.min(usize::try_from(self.max_len).unwrap_or(usize::MAX))
-    }
 }
 
 /// Whose memory and disk a store takes.

@@ -14,15 +14,16 @@ use crate::error::Limit;
 use crate::options::Settings;
 use crate::pool::Home;
 
-/// A file with `content`: one that the pool has kept, or a new one in the first directory that takes it. Of the pool's disk
+/// A file whose content is `pieces`, one behind the other: one that the pool has kept, or a new one in the first directory that takes it. Of the pool's disk
 /// it has claimed all up to `end`, where what is to be written ends: else that is refused, and nothing has rolled.
 ///
 /// # Errors
 /// The first directory's, which it names; `FileTooLarge` if the process may not have a file that long; `QuotaExceeded` if
 /// the pool has no more disk.
 #[cold]
-pub(super) fn roll(content: &[u8], end: u64, settings: &Settings, home: Option<&Arc<Home>>) -> io::Result<Lease> {
-    let end = end.max(content.len() as u64);
+pub(crate) fn roll(pieces: &[&[u8]], end: u64, settings: &Settings, home: Option<&Arc<Home>>) -> io::Result<Lease> {
+    let content = Pieces { pieces, len: pieces.iter().map(|piece| piece.len() as u64).sum() };
+    let end = end.max(content.len);
     let mut lease = match home {
         Some(home) if settings.dirs.is_default() => match in_kept(content, end, settings, home)? {
             Some(lease) => lease,
@@ -33,28 +34,45 @@ pub(super) fn roll(content: &[u8], end: u64, settings: &Settings, home: Option<&
     let (max_len, file_size) = (settings.max_len.min(LONGEST), lease.disk().file_size());
     let (ceiling, ceiling_is) =
         if file_size < max_len { (file_size, Limit::FileSize) } else { (max_len, Limit::MaxLen) };
-    lease.begin(content.len() as u64, ceiling, ceiling_is);
+    lease.begin(content.len, ceiling, ceiling_is);
     Ok(lease)
 }
 
 /// `None` if none is kept, or the one that was does not take the content any more: the disk it is on may be full.
-fn in_kept(content: &[u8], end: u64, settings: &Settings, home: &Arc<Home>) -> io::Result<Option<Lease>> {
-    let len = content.len() as u64;
-    let Some(mut lease) = Lease::of_kept(len, home) else { return Ok(None) };
+fn in_kept(content: Pieces<'_>, end: u64, settings: &Settings, home: &Arc<Home>) -> io::Result<Option<Lease>> {
+    let Some(mut lease) = Lease::of_kept(content.len, home) else { return Ok(None) };
     let disk = lease.disk_mut();
-    disk.reuse(settings.backing, home, len, end)?;
-    Ok(disk.write_all_at(content, 0).is_ok().then_some(lease))
+    disk.reuse(settings.backing, home, content.len, end)?;
+    Ok(content.write_to(disk).is_ok().then_some(lease))
 }
 
 fn in_new(
     dir: PathBuf,
-    content: &[u8],
+    content: Pieces<'_>,
     end: u64,
     settings: &Settings,
     home: Option<&Arc<Home>>,
     reusable: bool,
 ) -> io::Result<Lease> {
-    let mut disk = Disk::create(dir, settings.backing, content.len() as u64, home, end, reusable)?;
-    disk.write_all_at(content, 0)?;
+    let mut disk = Disk::create(dir, settings.backing, content.len, home, end, reusable)?;
+    content.write_to(&mut disk)?;
     Ok(Lease::new(disk))
+}
+
+/// Content as it lies in memory.
+#[derive(Clone, Copy)]
+struct Pieces<'a> {
+    pieces: &'a [&'a [u8]],
+    len: u64,
+}
+
+impl Pieces<'_> {
+    fn write_to(self, disk: &mut Disk) -> io::Result<()> {
+        let mut at = 0;
+        for piece in self.pieces {
+            disk.write_all_at(piece, at)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
 }

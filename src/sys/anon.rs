@@ -13,13 +13,14 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::BytesMut;
 use parking_lot::Mutex;
 
 use super::FileSystem;
+use super::copy::within;
 use super::map::Map;
 use super::marks::Boundary;
 use super::system::{self, Handle};
@@ -46,6 +47,8 @@ pub(crate) struct AnonFile {
 #[derive(Debug)]
 struct Shared {
     handle: Handle,
+    /// `len`, for those who read along.
+    written: AtomicU64,
     // After the handle: what was taken for the file is given back when that is closed.
     boundary: Option<Boundary>,
 }
@@ -71,7 +74,7 @@ impl AnonFile {
             named: AtomicBool::new(false),
             len: 0,
             claim: boundary.as_ref().map_or(u64::MAX, Boundary::claimed),
-            shared: Arc::new(Shared { handle, boundary }),
+            shared: Arc::new(Shared { handle, written: AtomicU64::new(0), boundary }),
             treacherous: AtomicBool::new(false),
             file_system: OnceLock::new(),
             mapping: Mutex::new(()),
@@ -124,8 +127,14 @@ impl AnonFile {
         } else {
             set_len(len)?;
         }
-        self.len = len;
+        self.set_written(len);
         Ok(())
+    }
+
+    /// What was written reaches up to `len`.
+    fn set_written(&mut self, len: u64) {
+        self.len = len;
+        self.shared.written.store(len, Ordering::Release);
     }
 
     /// How far it may be written.
@@ -164,7 +173,7 @@ impl AnonFile {
         let agreed = boundary.lower_if_kept(0, self.len);
         if agreed {
             self.claim = 0;
-            self.len = 0;
+            self.set_written(0);
             if cfg!(windows) {
                 // Nobody could cut it.
                 self.map.take();
@@ -183,6 +192,11 @@ impl AnonFile {
     /// How far the file reaches, or may.
     pub(crate) fn physical(&self) -> u64 {
         self.shared.boundary.as_ref().map_or(0, Boundary::physical).max(self.len)
+    }
+
+    /// For those who read along while this one writes. They hold the file open: all of them go before it is retired, or leaves.
+    pub(crate) fn reading(&self) -> Reading {
+        Reading(Arc::clone(&self.shared))
     }
 
     /// What those who are short of disk may use.
@@ -226,7 +240,7 @@ impl AnonFile {
     /// If nobody has claimed them: a mapping would show what somebody else may cut.
     pub(crate) fn grown_to(&mut self, end: u64) {
         assert!(end <= self.claim, "written past what was claimed");
-        self.len = self.len.max(end);
+        self.set_written(self.len.max(end));
         if self.map.get().is_some_and(|map| (map.len() as u64) < self.len) {
             self.map.take();
         }
@@ -238,41 +252,12 @@ impl AnonFile {
 
     /// Fills `buf` from `offset` on; the count is short only at the file's end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let count = self.within(offset, buf.len());
-        let mut done = 0;
-        while done < count {
-            match system::read_at(&self.shared.handle, &mut buf[done..count], offset + done as u64)? {
-                0 => break,
-                read => done += read,
-            }
-        }
-        Ok(done)
+        self.shared.read_at(buf, offset, self.len)
     }
 
     /// Reads behind what `buf` holds, within its capacity, at most `most` bytes; short only at the file's end.
     pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        let count = self.within(offset, most);
-        let mut done = 0;
-        while done < count {
-            let spare = buf.spare();
-            let room = spare.len().min(count - done);
-            if room == 0 {
-                break;
-            }
-            let read = system::read_spare(&self.shared.handle, &mut spare[..room], offset + done as u64)?;
-            if read == 0 {
-                break;
-            }
-            // SAFETY: that many bytes of what is spare, from its beginning, were initialised just now.
-            unsafe { buf.filled(read) };
-            done += read;
-        }
-        Ok(done)
-    }
-
-    /// How much of `count` bytes at `offset` its owner has written.
-    fn within(&self, offset: u64, count: usize) -> usize {
-        count.min(usize::try_from(self.len.saturating_sub(offset)).unwrap_or(usize::MAX))
+        self.shared.read_behind(buf, most, offset, self.len)
     }
 
     /// All of the file through the mapping, if there is one and it is safe to look at. Which bytes of it are content is the
@@ -351,9 +336,58 @@ impl AnonFile {
 }
 
 impl Shared {
+    /// `end` is where what the owner has written ends, or before that: no byte behind it is looked at.
+    fn read_at(&self, buf: &mut [u8], offset: u64, end: u64) -> io::Result<usize> {
+        let count = within(end, offset, buf.len());
+        let mut done = 0;
+        while done < count {
+            match system::read_at(&self.handle, &mut buf[done..count], offset + done as u64)? {
+                0 => break,
+                read => done += read,
+            }
+        }
+        Ok(done)
+    }
+
+    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, end: u64) -> io::Result<usize> {
+        let count = within(end, offset, most);
+        let mut done = 0;
+        while done < count {
+            let spare = buf.spare();
+            let room = spare.len().min(count - done);
+            if room == 0 {
+                break;
+            }
+            let read = system::read_spare(&self.handle, &mut spare[..room], offset + done as u64)?;
+            if read == 0 {
+                break;
+            }
+            // SAFETY: that many bytes of what is spare, from its beginning, were initialised just now.
+            unsafe { buf.filled(read) };
+            done += read;
+        }
+        Ok(done)
+    }
+
     #[expect(clippy::disallowed_methods, reason = "what may be cut is the callers' to know")]
     fn set_len(&self, len: u64) -> io::Result<()> {
         handle_as_file(&self.handle).set_len(len)
+    }
+}
+
+/// Reads along in a file that another writes, as far as that has written; by position, and never through a mapping.
+#[derive(Debug)]
+pub(crate) struct Reading(Arc<Shared>);
+
+impl Reading {
+    /// As [`AnonFile::read_at`].
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buf, offset, self.0.written.load(Ordering::Acquire))
+    }
+
+    /// As [`AnonFile::read_behind`].
+    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
+        self.0.read_behind(buf, most, offset, self.0.written.load(Ordering::Acquire))
     }
 }
 
@@ -386,6 +420,9 @@ impl RefUnwindSafe for AnonFile {}
 pub(crate) trait Spare {
     fn spare(&mut self) -> &mut [MaybeUninit<u8>];
 
+    /// Appends what lies in memory already, which there is room for.
+    fn append(&mut self, bytes: &[u8]);
+
     /// # Safety
     /// The first `count` bytes of `spare` are initialised.
     unsafe fn filled(&mut self, count: usize);
@@ -394,6 +431,10 @@ pub(crate) trait Spare {
 impl Spare for Vec<u8> {
     fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
         self.spare_capacity_mut()
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
 
     unsafe fn filled(&mut self, count: usize) {
@@ -405,6 +446,10 @@ impl Spare for Vec<u8> {
 impl Spare for BytesMut {
     fn spare(&mut self) -> &mut [MaybeUninit<u8>] {
         self.spare_capacity_mut()
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
 
     unsafe fn filled(&mut self, count: usize) {

@@ -1,8 +1,14 @@
-//! Copies that dodge a slow case of the processor.
+//! How much of a range there is, and copies that dodge a slow case of the processor.
 //!
 //! Where the target lies less than 32 bytes behind its source in the page, the one instruction that copies a large piece takes
 //! up to sixteen times as long on some processors (`rep movsb` on AMD Zen 3). Small pieces are copied otherwise. So lies
 //! every buffer that an allocator maps, 16 bytes into a page, when it is read into from a mapping.
+
+/// How much of `count` bytes at `offset` lies within content of `len` bytes.
+#[inline]
+pub(crate) fn within(len: u64, offset: u64, count: usize) -> usize {
+    count.min(usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX))
+}
 
 /// Copies as much as both have.
 #[inline]

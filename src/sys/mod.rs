@@ -9,17 +9,19 @@ mod handle;
 mod map;
 mod marks;
 mod pages;
+mod segment;
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(not(any(unix, windows)), path = "other.rs")]
 mod system;
 
-pub(crate) use anon::{AnonFile, Spare, Tail, create_named};
-pub(crate) use copy::{copy, piece};
+pub(crate) use anon::{AnonFile, Reading, Spare, Tail, create_named};
+pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use pages::advise_huge;
+pub(crate) use segment::{Filler, Segment};
 pub(crate) use system::{
     descriptor_limit, file_size_limit, is_ram, is_writable, no_descriptor_left, rename_without_replacing,
     temporary_directory, told_directory,

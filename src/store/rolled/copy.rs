@@ -8,6 +8,7 @@ use super::Rolled;
 use crate::error;
 use crate::pool::{BOOKKEEPING, Loan, WINDOW};
 use crate::store::stream::{drain, probe};
+use crate::store::window::Medium;
 use crate::sys;
 
 impl Rolled {

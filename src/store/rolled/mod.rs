@@ -9,13 +9,12 @@ mod copy;
 use std::io;
 use std::sync::Arc;
 
-use super::bounds::within;
 use super::disk::Disk;
-use super::window::{DIRECT, MAPPED_MOST, Window};
+use super::window::{DIRECT, MAPPED_MOST, Medium, Window};
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
 use crate::pool::{Buffer, Home};
-use crate::sys;
+use crate::sys::{self, within};
 
 #[derive(Debug)]
 pub(crate) struct Rolled {
@@ -71,7 +70,7 @@ impl Rolled {
 
     /// Appends to the window, if it is there and has room: what happens each time, apart from what happens once a window.
     #[inline]
-    pub(super) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
+    pub(crate) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
         let fits = self.window.append(buf, offset);
         if fits {
             self.len = self.len.max(self.window.end());
@@ -92,6 +91,20 @@ impl Rolled {
             self.unclaim();
         }
         written
+    }
+
+    /// The same by small windows, for what others wait for.
+    pub(crate) fn write_small(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+        self.window.stay_small();
+        self.write(buf, offset)
+    }
+
+    /// Nobody writes any more: holds nothing but the file, and of that no more than what is in it. What the disk would not take
+    /// is given up.
+    pub(crate) fn rest(&mut self) {
+        self.window.reset();
+        self.len = self.disk.file_len();
+        self.unclaim();
     }
 
     /// Claims all of `count` bytes at `offset` that may be written there, and says how many those are.
@@ -189,7 +202,7 @@ impl Rolled {
     }
 
     /// Hands the window to the operating system.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         while let Some((bytes, offset)) = self.window.dirty() {
             // All but a byte that a stream gave and nobody had room for.
             self.disk.claim(offset + bytes.len() as u64)?;

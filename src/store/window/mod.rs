@@ -10,14 +10,16 @@
 //! Knows nothing of how the file came to be, nor how the content may grow.
 //! Tried and dropped: a range for each direction; a read after a write then had to look in both.
 
+mod read;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::disk::Disk;
+pub(crate) use read::Medium;
+
 use crate::pool::{Buffer, Home, WINDOW};
-use crate::sys;
 
 pub(crate) struct Window {
     bytes: Buffer,
@@ -66,7 +68,7 @@ impl Window {
     }
 
     /// As new, for content that begins at 0; whatever is held is forgotten.
-    pub(super) fn reset(&mut self) {
+    pub(in crate::store) fn reset(&mut self) {
         self.dirty = 0..0;
         self.release();
         self.start = 0;
@@ -77,7 +79,7 @@ impl Window {
     }
 
     /// No byte is accepted past `reach`, which is not before what is held ends.
-    pub(super) fn set_reach(&mut self, reach: u64) {
+    pub(in crate::store) fn set_reach(&mut self, reach: u64) {
         self.reach = reach;
         self.set_limit();
     }
@@ -89,7 +91,7 @@ impl Window {
 
     /// Appends behind what is held, if that fits as it lies.
     #[inline]
-    pub(super) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
+    pub(in crate::store) fn append(&mut self, buf: &[u8], offset: u64) -> bool {
         let at = self.bytes.len();
         if offset != self.start + at as u64 || buf.len() > self.limit - at {
             return false;
@@ -104,7 +106,7 @@ impl Window {
     }
 
     /// Takes as many bytes as fit at `offset`: none where the window does not reach.
-    pub(super) fn put(&mut self, buf: &[u8], offset: u64) -> usize {
+    pub(in crate::store) fn put(&mut self, buf: &[u8], offset: u64) -> usize {
         let Some(at) = self.place(offset) else { return 0 };
         let taken = buf.len().min(self.limit - at);
         if taken > 0 {
@@ -125,18 +127,18 @@ impl Window {
     }
 
     /// Whether there is room for one more byte at `offset`, behind what is held.
-    pub(super) fn has_room_at(&self, offset: u64) -> bool {
+    pub(in crate::store) fn has_room_at(&self, offset: u64) -> bool {
         offset == self.end() && self.bytes.len() < self.room
     }
 
     /// Whether there is room worth a call for more at `offset`, behind what is held.
-    pub(super) fn can_extend(&self, offset: u64) -> bool {
+    pub(in crate::store) fn can_extend(&self, offset: u64) -> bool {
         offset == self.end() && self.limit.saturating_sub(self.bytes.len()) >= LEAST
     }
 
     /// Reads `source` straight into the window, at its end, until the window is full, or the source ends (`false`), or
     /// `arrived`, who is told of each read, has had enough.
-    pub(super) fn fill_from<R: Read + ?Sized>(
+    pub(in crate::store) fn fill_from<R: Read + ?Sized>(
         &mut self,
         source: &mut R,
         most: u64,
@@ -154,7 +156,7 @@ impl Window {
     }
 
     /// What the disk does not have yet, and where it belongs.
-    pub(super) fn dirty(&self) -> Option<(&[u8], u64)> {
+    pub(in crate::store) fn dirty(&self) -> Option<(&[u8], u64)> {
         if self.dirty.is_empty() {
             return None;
         }
@@ -162,30 +164,30 @@ impl Window {
     }
 
     /// The first `written` of the dirty bytes are on the disk now.
-    pub(super) fn cleaned(&mut self, written: usize) {
+    pub(in crate::store) fn cleaned(&mut self, written: usize) {
         self.dirty.start += written;
         debug_assert!(self.dirty.start <= self.dirty.end);
     }
 
     #[inline]
-    pub(super) fn is_dirty(&self) -> bool {
+    pub(in crate::store) fn is_dirty(&self) -> bool {
         !self.dirty.is_empty()
     }
 
     /// Up to where the disk has all there is.
     #[inline]
-    pub(super) fn clean_up_to(&self) -> u64 {
+    pub(in crate::store) fn clean_up_to(&self) -> u64 {
         if self.is_dirty() { self.start } else { u64::MAX }
     }
 
     #[inline]
-    pub(super) fn end(&self) -> u64 {
+    pub(in crate::store) fn end(&self) -> u64 {
         self.start + self.bytes.len() as u64
     }
 
     /// What is held of `offset..offset + len`, if that is all of it.
     #[inline]
-    pub(super) fn held(&self, offset: u64, len: usize) -> Option<&[u8]> {
+    pub(in crate::store) fn held(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let at = offset.wrapping_sub(self.start);
         let held = self.bytes.as_slice();
         if at > held.len() as u64 || len > held.len() - at as usize {
@@ -196,12 +198,12 @@ impl Window {
 
     /// What is held from `offset` on.
     #[inline]
-    pub(super) fn rest(&self, offset: u64) -> &[u8] {
+    pub(in crate::store) fn rest(&self, offset: u64) -> &[u8] {
         if offset < self.start { &[] } else { self.bytes.rest(offset - self.start) }
     }
 
     /// Moves to `offset` with nothing held, and says whether there is memory for it. What is held must be clean.
-    pub(super) fn restart(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
+    pub(in crate::store) fn restart(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
         let wanted = self.wanted(home);
         if self.bytes.capacity() < wanted || (self.bytes.capacity() >= LARGE && wanted < LARGE) {
@@ -215,7 +217,7 @@ impl Window {
 
     /// The same with a few bytes, for what has to be held whatever happens: counted, or where there is nothing to be had,
     /// not.
-    pub(super) fn restart_small(&mut self, offset: u64, size: usize, home: Option<&Arc<Home>>) -> bool {
+    pub(in crate::store) fn restart_small(&mut self, offset: u64, size: usize, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
         self.bytes = Buffer::small(size, home).unwrap_or_default();
         self.open()
@@ -248,19 +250,19 @@ impl Window {
     }
 
     /// Whether `count` bytes are too many for it, memory being short.
-    pub(super) fn is_too_little_for(&self, count: usize) -> bool {
+    pub(in crate::store) fn is_too_little_for(&self, count: usize) -> bool {
         self.bytes.capacity() < WINDOW && count >= self.direct()
     }
 
     /// Holds `byte` at `offset`, where it ends, though it may not be accepted yet.
-    pub(super) fn keep(&mut self, byte: u8, offset: u64) {
+    pub(in crate::store) fn keep(&mut self, byte: u8, offset: u64) {
         self.set_reach(offset + 1);
         let kept = self.put(&[byte], offset);
         debug_assert_eq!(kept, 1, "there was room for it");
     }
 
     /// How many bytes it will have room for, at most, when it moves to where it ends.
-    pub(super) fn next_room(&self, home: Option<&Arc<Home>>) -> u64 {
+    pub(in crate::store) fn next_room(&self, home: Option<&Arc<Home>>) -> u64 {
         self.wanted(home) as u64
     }
 
@@ -277,19 +279,19 @@ impl Window {
     }
 
     /// Takes the memory of a buffer that is done with, if that is as large as a window.
-    pub(super) fn lend(&mut self, buffer: Buffer) {
+    pub(in crate::store) fn lend(&mut self, buffer: Buffer) {
         if let Some(bytes) = buffer.into_window(WINDOW) {
             self.bytes = bytes;
         }
     }
 
     /// Forgets that this may be long sequential work.
-    pub(super) fn stay_small(&mut self) {
+    pub(in crate::store) fn stay_small(&mut self) {
         self.streak = 0;
     }
 
     /// Lets go of the memory. What is held must be clean.
-    pub(super) fn release(&mut self) {
+    pub(in crate::store) fn release(&mut self) {
         debug_assert!(!self.is_dirty());
         self.start = self.end();
         self.bytes = Buffer::new();
@@ -299,7 +301,7 @@ impl Window {
     }
 
     /// Holds `bytes` at `offset`, none of which the disk has.
-    pub(super) fn adopt(&mut self, bytes: Buffer, offset: u64) {
+    pub(in crate::store) fn adopt(&mut self, bytes: Buffer, offset: u64) {
         debug_assert!(!self.is_dirty());
         self.start = offset;
         self.dirty = 0..bytes.len();
@@ -309,7 +311,7 @@ impl Window {
     }
 
     /// Forgets what lies past `len`, which is where the content ends now.
-    pub(super) fn cut(&mut self, len: u64) {
+    pub(in crate::store) fn cut(&mut self, len: u64) {
         let kept = usize::try_from(len.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.bytes.len());
         self.bytes.forget_past(kept);
         self.dirty = self.dirty.start.min(kept)..self.dirty.end.min(kept);
@@ -322,139 +324,13 @@ impl Window {
     }
 
     /// Forgets what is held, if any of it lies in `range`. It must be clean.
-    pub(super) fn forget(&mut self, range: Range<u64>) {
+    pub(in crate::store) fn forget(&mut self, range: Range<u64>) {
         debug_assert!(!self.is_dirty());
         if range.start < self.end() && self.start < range.end {
             self.bytes.clear();
             self.dirty = 0..0;
         }
         self.aside_at = 0..0;
-    }
-
-    /// Whether a read of `len` bytes at `offset` will move the window: what is dirty should be written before.
-    pub(super) fn moves_for(&self, offset: u64, len: usize) -> bool {
-        let at = if self.start <= offset && offset < self.end() { self.end() } else { offset };
-        len < DIRECT && self.in_sequence(at) && !self.can_extend(at)
-    }
-
-    /// Whether who reads on from `offset`, in pieces of `len` bytes, soon arrives at the window where it lies.
-    ///
-    /// They go around it until then: that is a few calls, and a write that is not needed if the content is dropped.
-    pub(super) fn is_met_from(&self, offset: u64, len: usize) -> bool {
-        offset < self.start && self.start - offset <= WINDOW as u64 && len >= GLANCE
-    }
-
-    /// Whether `fill_buf` at `offset` will.
-    pub(super) fn moves_to_fill(&self, offset: u64) -> bool {
-        self.rest(offset).is_empty() && !self.can_extend(offset)
-    }
-
-    fn in_sequence(&self, offset: u64) -> bool {
-        let behind = offset == self.end() && self.bytes.len() > 0;
-        behind || (offset == self.run.read_to && (self.run.window_to == self.end() || self.run.window_to == ANYWHERE))
-    }
-
-    /// Reads at `offset` into all of `buf`, which lies within the content of `len` bytes.
-    pub(crate) fn read(&mut self, disk: &Disk, buf: &mut [u8], offset: u64, len: u64) -> io::Result<()> {
-        if buf.len() < MAPPED_MOST {
-            if let Some(map) = disk.mapped_now() {
-                copy_from(map, buf, offset);
-                self.patch(buf, offset);
-                return Ok(());
-            }
-        }
-        let mut done = 0;
-        loop {
-            let held = self.rest(offset + done as u64);
-            done += sys::copy(held, &mut buf[done..]);
-            let at = offset + done as u64;
-            if done == buf.len() {
-                return Ok(());
-            }
-            if buf.len() - done >= self.direct() || !self.in_sequence(at) || !self.fill(disk, at, len, usize::MAX)? {
-                break;
-            }
-        }
-        let at = offset + done as u64;
-        self.read_around(disk, &mut buf[done..], at)?;
-        self.run = Run { read_to: offset + buf.len() as u64, window_to: self.end() };
-        Ok(())
-    }
-
-    /// Reads at `offset` into all of `buf`, which lies within the content, and moves nothing.
-    pub(crate) fn read_around(&self, disk: &Disk, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        if let Some(held) = self.held(offset, buf.len()) {
-            sys::copy(held, buf);
-            return Ok(());
-        }
-        match disk.mapped_now() {
-            Some(map) if buf.len() < MAPPED_MOST => copy_from(map, buf, offset),
-            _ => {
-                let read = disk.read_at(buf, offset)?;
-                let there = offset + read as u64;
-                if read < buf.len() && !(self.start <= there && offset + buf.len() as u64 <= self.end()) {
-                    return Err(disk.error(io::ErrorKind::UnexpectedEof.into()));
-                }
-            }
-        }
-        self.patch(buf, offset);
-        Ok(())
-    }
-
-    /// Puts what is held over what the disk gave.
-    pub(super) fn patch(&self, buf: &mut [u8], offset: u64) {
-        let from = self.start.max(offset);
-        let to = self.end().min(offset + buf.len() as u64);
-        if from < to {
-            let held = &self.bytes.as_slice()[(from - self.start) as usize..(to - self.start) as usize];
-            buf[(from - offset) as usize..(to - offset) as usize].copy_from_slice(held);
-        }
-    }
-
-    /// Reads ahead at `offset`, at most `most` bytes and up to `len`, where the content ends: behind what is held, or anew in its place. Says whether there is
-    /// anything now: not where bytes are still to be written, nor where memory is short.
-    fn fill(&mut self, disk: &Disk, offset: u64, len: u64, most: usize) -> io::Result<bool> {
-        if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset, disk.home())) {
-            return Ok(false);
-        }
-        let room = (self.limit - self.bytes.len()).min(usize::try_from(len - offset).unwrap_or(usize::MAX));
-        let read = disk.read_behind(self.bytes.as_bytes_mut(), room.min(most), offset)?;
-        self.run = Run { read_to: ANYWHERE, window_to: self.end() };
-        Ok(read > 0)
-    }
-
-    /// For `fill_buf`: what there is at `offset`, which lies within the content of `len` bytes.
-    pub(crate) fn fill_at<'a>(&'a mut self, disk: &'a Disk, offset: u64, len: u64) -> io::Result<&'a [u8]> {
-        if self.rest(offset).is_empty() {
-            if let Some(map) = disk.mapped_now() {
-                let end = self.up_to_dirty(offset, len.min(map.len() as u64));
-                return Ok(&map[offset as usize..end as usize]);
-            }
-            // The first look at a place is a short one: whoever goes on pays for a window, who does not has not.
-            let most = if self.in_sequence(offset) { usize::MAX } else { GLANCE };
-            if !self.fill(disk, offset, len, most)? {
-                let count = (self.up_to_dirty(offset, len) - offset).min(ASIDE as u64) as usize;
-                let read = disk.read_at(&mut self.aside[..count], offset)?;
-                self.aside_at = offset..offset + read as u64;
-                return Ok(&self.aside[..read]);
-            }
-        }
-        let held = self.rest(offset);
-        Ok(&held[..held.len().min(usize::try_from(len - offset).unwrap_or(usize::MAX))])
-    }
-
-    /// How far content at `offset` reaches before something newer is held of it.
-    fn up_to_dirty(&self, offset: u64, end: u64) -> u64 {
-        if offset < self.start && self.is_dirty() { end.min(self.start) } else { end }
-    }
-
-    /// How much `fill_at` gave at `offset`, of content of `len` bytes.
-    pub(crate) fn given_len(&self, disk: &Disk, offset: u64, len: u64) -> u64 {
-        let held = self.rest(offset).len() as u64;
-        let aside = if self.aside_at.contains(&offset) { self.aside_at.end - offset } else { 0 };
-        let mapped = disk.mapped().map_or(0, |map| self.up_to_dirty(offset, map.len() as u64).saturating_sub(offset));
-        let given = if held > 0 { held } else { aside.max(mapped) };
-        given.min(len.saturating_sub(offset))
     }
 }
 
@@ -473,11 +349,6 @@ fn hull(dirty: &Range<usize>, more: Range<usize>) -> Range<usize> {
     if dirty.start == dirty.end { more } else { dirty.start.min(more.start)..dirty.end.max(more.end) }
 }
 
-fn copy_from(map: &[u8], buf: &mut [u8], offset: u64) {
-    let from = map.len().min(usize::try_from(offset).unwrap_or(usize::MAX));
-    sys::copy(&map[from..], buf);
-}
-
 /// The size of a window in long sequential work: writes 0.60 of the time on xfs and 0.86 on ext4, reads 0.87.
 const LARGE: usize = 256 * 1024;
 /// How long that is.
@@ -485,9 +356,9 @@ const LONG: u64 = 1 << 20;
 /// Its size where memory is short.
 const LITTLE: usize = 8 * 1024;
 /// From here on a transfer goes around the window.
-pub(super) const DIRECT: usize = WINDOW;
+pub(in crate::store) const DIRECT: usize = WINDOW;
 /// From here on a read goes around the mapping: faulting each page in costs more than one call.
-pub(super) const MAPPED_MOST: usize = 256 * 1024;
+pub(in crate::store) const MAPPED_MOST: usize = 256 * 1024;
 /// Less room than this behind what is held is not worth a call.
 const LEAST: usize = 4096;
 /// What `fill_buf` reads where nobody has read on yet.

@@ -1,0 +1,83 @@
+//! What happens when content outgrows its memory: the rules of [`Overflow`], for whoever keeps it in memory.
+
+use std::io;
+use std::sync::Arc;
+
+use super::bounds::LONGEST;
+use crate::error::{self, Limit, LimitError};
+use crate::options::{Overflow, Settings};
+use crate::pool::Home;
+
+/// Memory that may become a file.
+pub(crate) trait Tiers {
+    fn settings(&self) -> &Settings;
+
+    fn home(&self) -> Option<&Arc<Home>>;
+
+    /// How far content may reach before anything has to happen.
+    fn room(&self) -> u64;
+
+    /// Grows memory to at least `need`, where it may grow to `most`.
+    fn grow(&mut self, need: usize, most: usize) -> io::Result<()>;
+
+    /// Moves what is in memory to a file, which may be written up to `end`.
+    fn roll_over(&mut self, end: u64) -> io::Result<()>;
+}
+
+/// How much of `count` bytes `max_len` allows at `offset`.
+pub(crate) fn allowed(settings: &Settings, count: usize, offset: u64) -> io::Result<usize> {
+    let max_len = settings.max_len;
+    let mut count = count;
+    if max_len < LONGEST {
+        match max_len.saturating_sub(offset) {
+            0 => return Err(LimitError::too_large(Limit::MaxLen, max_len)),
+            room => count = count.min(usize::try_from(room).unwrap_or(usize::MAX)),
+        }
+    }
+    match offset.checked_add(count as u64) {
+        Some(end) if end <= LONGEST => Ok(count),
+        _ => Err(error::past_every_file()),
+    }
+}
+
+/// Sees to it that `offset..end` can be written, or at least its first byte.
+pub(crate) fn make_way(tiers: &mut impl Tiers, offset: u64, end: u64) -> io::Result<()> {
+    if end <= tiers.room() {
+        return Ok(());
+    }
+    let Settings { threshold, overflow, .. } = *tiers.settings();
+    if end <= threshold as u64 {
+        let grown = tiers.grow(end as usize, threshold);
+        return match overflow {
+            // The pool has no more memory, or the system has not.
+            Overflow::Disk | Overflow::DiskOrMemory(_) if grown.is_err() && tiers.home().is_some() => {
+                tiers.roll_over(end)
+            }
+            _ => grown,
+        };
+    }
+    match overflow {
+        Overflow::Disk => tiers.roll_over(end),
+        Overflow::Fail => make_way_below(tiers, threshold, offset, end),
+        Overflow::DiskOrMemory(most) => {
+            tiers.roll_over(end).or_else(|_| make_way_below(tiers, most.max(threshold), offset, end))
+        }
+    }
+}
+
+/// The same where memory ends at `most`.
+fn make_way_below(tiers: &mut impl Tiers, most: usize, offset: u64, end: u64) -> io::Result<()> {
+    let most = most as u64;
+    if offset >= most {
+        return Err(LimitError::too_large(Limit::Memory, most));
+    }
+    let end = end.min(most);
+    if tiers.room() < end { tiers.grow(end as usize, most as usize) } else { Ok(()) }
+}
+
+impl Settings {
+    /// How far memory may grow where it may grow to `most`.
+    pub(crate) fn memory_limit(&self, most: usize) -> usize {
+        most.min(usize::try_from(self.max_len).unwrap_or(usize::MAX))
+    }
+}

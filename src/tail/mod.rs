@@ -1,0 +1,104 @@
+//! One writer, any number of readers: content that is read from its start while it is still being written.
+//!
+//! ```
+//! use spooled::{SpoolOptions, tail};
+//! use std::io::{self, Read, Write};
+//! use std::thread;
+//!
+//! let (mut writer, reader) = tail::channel(&SpoolOptions::new());
+//! let readers: Vec<_> = (0..3)
+//!     .map(|_| {
+//!         let mut reader = reader.clone();
+//!         thread::spawn(move || {
+//!             let mut text = String::new();
+//!             reader.read_to_string(&mut text).map(|_| text)
+//!         })
+//!     })
+//!     .collect();
+//!
+//! writer.write_all(b"as it arrives")?;
+//! writer.flush()?; // So much can be read now.
+//! writer.write_all(b", to its end")?;
+//! writer.finish()?;
+//! for reader in readers {
+//!     assert_eq!(reader.join().unwrap()?, "as it arrives, to its end");
+//! }
+//! # Ok::<(), io::Error>(())
+//! ```
+//!
+//! The content is in memory up to the threshold, and then in one anonymous file, as the options say. What is in a file is read
+//! by position, whatever their [`Backing`](crate::Backing): a mapping pays for content that stays as it is.
+//!
+//! # When it can be read
+//!
+//! What is written is **published** by [`flush`](std::io::Write::flush), and without it whenever 64 KiB have gathered: then
+//! readers that wait are woken, and not with every write. The end publishes too, whichever end it is.
+//!
+//! A reader at the end of what is published waits for more, or for one of three ends:
+//!
+//! | the writer | a reader that has read all |
+//! |---|---|
+//! | has [finished](Writer::finish) | is at the end: 0 bytes |
+//! | has [failed](Writer::fail) | gets an error of that kind, with a [`Failed`] inside |
+//! | was dropped | gets [`BrokenPipe`](std::io::ErrorKind::BrokenPipe), with an [`Abandoned`] inside |
+//!
+//! An error comes behind all that was published before it, to every reader, and each time. What came before it can be read
+//! again and again.
+//!
+//! # What it costs
+//!
+//! The writer keeps what it has written in memory once, or hands it to the system by the window: one positional write for each
+//! 64 KiB that came in small pieces. A reader has a window of its own from its first small read on (64 KiB; 256 KiB in long
+//! work on disk), and costs one positional read for each, or in memory one copy, under no lock; without memory for a window it reads without.
+//! Readers that fall behind cost nothing more, and hold up neither the writer nor each other.
+
+mod content;
+mod progress;
+mod reader;
+mod writer;
+
+use std::sync::Arc;
+
+pub use progress::{Abandoned, Failed};
+pub use reader::Reader;
+pub use writer::Writer;
+
+use crate::options::SpoolOptions;
+use content::Content;
+use progress::Progress;
+
+/// Content that is about to be written, and to be read meanwhile; made as `options` say.
+///
+/// Does no I/O. The first reader stands at the start; all others are its clones.
+///
+/// ```
+/// use spooled::{SpoolOptions, tail};
+/// use std::io::{BufRead, Write};
+///
+/// let (mut log, mut reader) = tail::channel(&SpoolOptions::new());
+/// std::thread::spawn(move || {
+///     for number in 0..3 {
+///         writeln!(log, "line {number}")?;
+///         log.flush()?;
+///     }
+///     log.finish()
+/// });
+/// let mut line = String::new();
+/// while reader.read_line(&mut line)? > 0 {
+///     print!("{line}");
+///     line.clear();
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "tee")]
+pub fn channel(options: &SpoolOptions) -> (Writer, Reader) {
+    let shared = Arc::new(Shared { progress: Progress::new(), content: Content::new(options.seat()) });
+    (Writer::new(options.settings().clone(), Arc::clone(&shared)), Reader::new(shared))
+}
+
+/// What the writer and its readers meet at.
+#[derive(Debug)]
+struct Shared {
+    progress: Progress,
+    content: Content,
+}

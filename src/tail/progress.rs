@@ -1,0 +1,152 @@
+//! How far the content is published, and how it ended: what readers wait for.
+//!
+//! Invariants: what is published only rises, and does not after the end. Whoever waits looks under the lock, and whoever
+//! changes anything does it under the lock and wakes all afterwards: no wake-up is lost. Who need not wait takes no lock.
+//! Knows nothing of where the content is.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::sync::{AtomicU64, Condvar, Mutex, Ordering};
+
+#[derive(Debug)]
+pub(super) struct Progress {
+    published: AtomicU64,
+    ending: Mutex<Option<Ending>>,
+    more: Condvar,
+}
+
+/// The ends that content can come to.
+#[derive(Debug, Clone)]
+pub(super) enum Ending {
+    Finished,
+    Failed(Failed),
+    Abandoned,
+}
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self { published: AtomicU64::new(0), ending: Mutex::new(None), more: Condvar::new() }
+    }
+
+    /// How many bytes can be read: they are where readers look for them.
+    #[inline]
+    pub(super) fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// So many bytes can be read from now on.
+    pub(super) fn publish(&self, len: u64) {
+        let held = self.ending.lock();
+        self.published.store(len, Ordering::Release);
+        drop(held);
+        self.more.notify_all();
+    }
+
+    /// No more will come.
+    pub(super) fn end(&self, ending: Ending) {
+        *self.ending.lock() = Some(ending);
+        self.more.notify_all();
+    }
+
+    /// Waits until there is something past `offset`, or (`false`) never will be.
+    ///
+    /// # Errors
+    /// What ended the content before that, if it did not finish.
+    pub(super) fn wait_past(&self, offset: u64) -> io::Result<bool> {
+        if self.published() > offset {
+            return Ok(true);
+        }
+        let mut ending = self.ending.lock();
+        loop {
+            if self.published() > offset {
+                return Ok(true);
+            }
+            match &*ending {
+                Some(ending) => return ending.as_result().map(|()| false),
+                None => self.more.wait(&mut ending),
+            }
+        }
+    }
+
+    /// Waits until all is there.
+    ///
+    /// # Errors
+    /// What ended the content before that.
+    pub(super) fn wait_for_end(&self) -> io::Result<()> {
+        self.wait_past(u64::MAX).map(drop)
+    }
+}
+
+impl Ending {
+    fn as_result(&self) -> io::Result<()> {
+        match self {
+            Self::Finished => Ok(()),
+            Self::Failed(failed) => Err(io::Error::new(failed.kind(), failed.clone())),
+            Self::Abandoned => Err(io::Error::new(io::ErrorKind::BrokenPipe, Abandoned(()))),
+        }
+    }
+}
+
+/// The cause inside the error that readers get from a writer that has [failed](super::Writer::fail).
+///
+/// ```
+/// use spooled::{SpoolOptions, tail};
+/// use std::io::{Error, ErrorKind, Read};
+///
+/// let (writer, mut reader) = tail::channel(&SpoolOptions::new());
+/// writer.fail(Error::new(ErrorKind::ConnectionReset, "the download broke off"));
+/// let error = reader.read(&mut [0; 8]).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+/// let failed: &tail::Failed = error.get_ref().unwrap().downcast_ref().unwrap();
+/// assert_eq!(failed.cause().to_string(), "the download broke off");
+/// ```
+#[derive(Debug, Clone)]
+pub struct Failed {
+    cause: Arc<io::Error>,
+}
+
+impl Failed {
+    pub(super) fn new(cause: io::Error) -> Self {
+        Self { cause: Arc::new(cause) }
+    }
+
+    /// The error that the writer was given.
+    pub fn cause(&self) -> &io::Error {
+        &self.cause
+    }
+
+    /// That of the cause, unless readers would take it for an invitation to try again.
+    fn kind(&self) -> io::ErrorKind {
+        match self.cause.kind() {
+            io::ErrorKind::Interrupted => io::ErrorKind::Other,
+            kind => kind,
+        }
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the writer failed: {}", self.cause)
+    }
+}
+
+impl Error for Failed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+/// The cause inside the error that readers get from a writer that was dropped before it had finished.
+#[derive(Debug, Clone, Copy)]
+pub struct Abandoned(());
+
+impl fmt::Display for Abandoned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the writer was dropped before it had finished")
+    }
+}
+
+impl Error for Abandoned {}
