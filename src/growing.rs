@@ -107,7 +107,7 @@ impl<C: Growing> GrowingCursor<C> {
 
     #[inline]
     pub(crate) fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.content.fill_at(self.position)?.is_empty() && !self.content.bring(self.position, 1)? {
+        if self.position >= self.content.len() && !self.content.bring(self.position, 1)? {
             return Ok(&[]);
         }
         self.content.fill_at(self.position)

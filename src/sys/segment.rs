@@ -6,6 +6,7 @@
 use std::cell::UnsafeCell;
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -28,6 +29,10 @@ unsafe impl<M: Send> Send for Segment<M> {}
 // SAFETY: `_owner` is not touched through a shared reference, and of what `begin` points at only what is below `filled`, which
 // nobody writes any more.
 unsafe impl<M: Send> Sync for Segment<M> {}
+
+// A panic leaves nothing half done here: a byte is there when `filled` says so, and not before.
+impl<M> UnwindSafe for Segment<M> {}
+impl<M> RefUnwindSafe for Segment<M> {}
 
 impl<M> Filler<M> {
     /// A segment as long as what `spare` gives, which is memory that `owner` keeps until it is dropped.

@@ -7,10 +7,9 @@
 use std::io;
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
-
 use crate::pool::{Buffer, Home, Seat};
 use crate::store::{Lease, Medium, Reading};
+use crate::sync::Mutex;
 use crate::sys::{self, Filler, Segment, Spare};
 
 #[derive(Debug)]

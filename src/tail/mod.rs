@@ -53,10 +53,13 @@
 //! Readers that fall behind cost nothing more, and hold up neither the writer nor each other.
 
 mod content;
+#[cfg(all(test, loom))]
+mod loom_tests;
 mod progress;
 mod reader;
 mod writer;
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 pub use progress::{Abandoned, Failed};
@@ -102,3 +105,7 @@ struct Shared {
     progress: Progress,
     content: Content,
 }
+
+// No stranger's code runs while anything here is locked or half done.
+impl UnwindSafe for Shared {}
+impl RefUnwindSafe for Shared {}

@@ -36,8 +36,8 @@ pub struct Reader {
 }
 
 struct Following {
-    // Before what it is shared with: what it holds of a pool goes first.
-    window: Window,
+    // Boxed: it is some hundred bytes, and readers are moved about.
+    window: Box<Window>,
     shared: Arc<Shared>,
 }
 
@@ -93,7 +93,7 @@ impl Reader {
 
 impl Following {
     fn new(shared: Arc<Shared>) -> Self {
-        Self { window: Window::new(0, u64::MAX), shared }
+        Self { window: Box::new(Window::new(0, u64::MAX)), shared }
     }
 }
 

@@ -7,7 +7,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use spooled::{
     Backing, Chunks, FreezeError, IntoFileError, IntoInnerError, Limit, LimitError, Overflow, PathError, PersistError,
-    SpoolOptions, SpooledBytes, SpooledData, SpooledTempFile,
+    SeekableReader, SpoolOptions, SpooledBytes, SpooledData, SpooledTempFile, tail,
 };
 
 use crate::fixture::case::Case;
@@ -27,9 +27,16 @@ const _: () = {
     free::<SpooledData>();
     free::<SpoolOptions>();
     free::<Chunks>();
+    free::<SeekableReader<std::process::ChildStdout>>();
+    free::<tail::Writer>();
+    free::<tail::Reader>();
+    free::<tail::Failed>();
     survives_a_panic::<SpooledTempFile>();
     survives_a_panic::<SpooledBytes>();
     survives_a_panic::<Chunks>();
+    survives_a_panic::<SeekableReader<std::process::ChildStdout>>();
+    survives_a_panic::<tail::Writer>();
+    survives_a_panic::<tail::Reader>();
     survives_a_panic::<SpooledData>();
     survives_a_panic::<SpoolOptions>();
     plain::<Backing>();
@@ -37,9 +44,13 @@ const _: () = {
     plain::<Limit>();
     cheap::<SpoolOptions>();
     cheap::<SpooledBytes>();
+    cheap::<tail::Reader>();
     stream::<SpooledTempFile>();
     stream::<SpooledBytes>();
+    stream::<SeekableReader<&[u8]>>();
+    stream::<tail::Reader>();
     sink::<SpooledTempFile>();
+    sink::<tail::Writer>();
     error::<IntoInnerError>();
     error::<IntoFileError>();
     error::<FreezeError>();
@@ -52,6 +63,8 @@ fn spools_are_small() {
     const { assert!(size_of::<SpooledTempFile>() <= 128) };
     const { assert!(size_of::<SpooledBytes>() <= 64) };
     const { assert!(size_of::<SpoolOptions>() <= 64) };
+    const { assert!(size_of::<SeekableReader<&[u8]>>() <= 192) };
+    const { assert!(size_of::<tail::Reader>() <= 64) };
 }
 
 #[test]
