@@ -19,6 +19,7 @@ mod peers;
 mod pool;
 mod rollover;
 mod threads;
+mod views;
 mod work;
 mod write_back;
 
@@ -55,6 +56,7 @@ fn main() {
         lives::rows(dir),
         pool::rows(dir),
         threads::rows(dir),
+        views::rows(dir),
     ];
     let mut rows = rows.into_iter().flatten();
     if let Some(row) = arguments.row {

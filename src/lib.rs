@@ -61,6 +61,22 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! What has no `Seek` gets it from a [`SeekableReader`], which keeps what it has read:
+//!
+//! ```
+//! use spooled::SeekableReader;
+//! use std::io::{Read, Seek, SeekFrom};
+//!
+//! let mut reader = SeekableReader::new(&b"only once, in sequence"[..]);
+//! reader.seek(SeekFrom::End(-8))?;
+//! let mut last = String::new();
+//! reader.read_to_string(&mut last)?;
+//! assert_eq!(last, "sequence");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! And what is still being written is read meanwhile, by any number of readers, through a [`tail`].
+//!
 //! Or it can stay: [`persist`](SpooledTempFile::persist) gives the file that never had a name one, atomically.
 //!
 //! A program that makes many makes one [`Pool`] first. It bounds what all of them hold together, to the byte, and keeps
@@ -126,9 +142,15 @@
 //!
 //! ```text
 //! frozen                                     SpooledBytes: a range of content that no longer changes
+//! seekable                                   SeekableReader: a store of what has come of a source
+//! tail    reader  writer                     what is published, for many; where it goes, for one
+//!         content                            memory that never moves, then a file
+//!         progress                           how much is published, how it ended, who waits for that
 //! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file, with a name
+//! growing                                    a position over content that is still coming
 //! cursor                                     a position over anything that has content: Read, BufRead, Seek, written once
-//! store   roll                               memory to disk, all or nothing, in one place
+//! store   overflow                           what happens when memory ends: the rules of the threshold
+//!         roll                               memory to disk, all or nothing, in one place
 //!         lease                              the only way by which a file comes back
 //!         rolled  copy                       the file and the window over it; streams in and out
 //!         window                             one range, read ahead or written behind
@@ -139,7 +161,8 @@
 //!         buffers  files                     what may be held, and what is kept to be used again
 //!         threads  stats                     who meets whom at it; its figures
 //! directory  gauge                           where a file goes if nobody said; an allowance
-//! sys     anon  map                          the sole handle of an anonymous file, and its mapping; all unsafe code
+//! sys     anon  map                          the sole right to write an anonymous file, and its mapping; all unsafe code
+//!         segment                            memory that one fills while others read it
 //!         marks                              where content ends, for a file's owner and for those who are short of disk
 //!         unix  windows  other               what systems do differently
 //! error  sync                                typed causes; locks and atomics that a model checker can drive
