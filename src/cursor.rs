@@ -1,14 +1,15 @@
 //! A position over anything that has content: `Read`, `BufRead` and `Seek`, written once for all types that have one.
 //!
-//! The rules are those of `std::io::Cursor`, but that `consume` stops where `fill_buf` did.
-//! Knows nothing of where the content is.
+//! The rules are those of `std::io::Cursor`, but that `consume` stops where `fill_buf` did. Of content that is still coming
+//! a read gives what there is, and has more brought only where that is nothing.
+//! Knows nothing of where the content is, nor of where more comes from.
 
 use std::io::{self, IoSliceMut, SeekFrom};
 
 use crate::error;
 use crate::sys;
 
-/// Content that is read by offset.
+/// Content that is read by offset, as far as it is there.
 pub(crate) trait Content {
     fn len(&self) -> u64;
 
@@ -23,6 +24,19 @@ pub(crate) trait Content {
 
     /// How much `fill_at` gave at `offset`.
     fn given_len(&self, offset: u64) -> u64;
+
+    /// Of content that is still coming, sees to it that there is something at `offset`, of which `count` bytes are wanted: not
+    /// (`false`) where it ends before that.
+    #[inline]
+    fn bring(&mut self, _offset: u64, _count: usize) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// The same for all of it.
+    #[inline]
+    fn bring_all(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Clone)]
@@ -39,38 +53,47 @@ impl<C: Content> Cursor<C> {
 
     #[inline]
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self.read_here(buf)? {
+            0 if !buf.is_empty() && self.content.bring(self.position, buf.len())? => self.read_here(buf),
+            read => Ok(read),
+        }
+    }
+
+    /// Of what is there.
+    #[inline]
+    fn read_here(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(buf, self.position)?;
         self.position += read as u64;
         Ok(read)
     }
 
     pub(crate) fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let mut done = 0;
-        for buf in bufs {
-            match self.read(buf) {
-                Ok(read) => {
-                    done += read;
-                    if read < buf.len() {
-                        break;
-                    }
-                }
-                Err(_) if done > 0 => break,
-                Err(error) => return Err(error),
-            }
+        let mut bufs = bufs.iter_mut().filter(|buf| !buf.is_empty());
+        let Some(first) = bufs.next() else { return Ok(0) };
+        let mut done = self.read(first)?;
+        let mut full = done == first.len();
+        while let (true, Some(buf)) = (full, bufs.next()) {
+            // What was read is told; the error comes again from whoever reads next.
+            let Ok(read) = self.read_here(buf) else { break };
+            done += read;
+            full = read == buf.len();
         }
         Ok(done)
     }
 
     #[inline]
     pub(crate) fn read_exact(&mut self, buf: &mut [u8]) -> io::Result<()> {
-        if self.left() < buf.len() as u64 {
-            return self.end_too_soon();
-        }
+        let before = self.position;
         let mut done = 0;
         while done < buf.len() {
-            match self.read(&mut buf[done..])? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                read => done += read,
+            match self.read(&mut buf[done..]) {
+                Ok(0) => return self.end_too_soon(),
+                Ok(read) => done += read,
+                Err(error) => {
+                    // What came is still there.
+                    self.position = before;
+                    return Err(error);
+                }
             }
         }
         Ok(())
@@ -82,19 +105,27 @@ impl<C: Content> Cursor<C> {
         Err(error::end_too_soon())
     }
 
-    /// Reserves once, asks for huge pages where that is much, and reads once.
+    /// Reserves for what is there, exactly, and asks for huge pages where that is much; for what is still coming as a vector
+    /// grows.
     pub(crate) fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
-        let (before, left) = (buf.len(), self.left());
-        let left = usize::try_from(left).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
-        if left == 0 {
-            return Ok(0);
+        let before = buf.len();
+        let mut exactly = true;
+        loop {
+            let (at, left) = (buf.len(), self.content.len().saturating_sub(self.position));
+            let left = usize::try_from(left).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+            if left > 0 {
+                let reserved = if exactly { buf.try_reserve_exact(left) } else { buf.try_reserve(left) };
+                reserved.map_err(|_| error::out_of_memory(left))?;
+                sys::advise_huge(buf);
+                let done = self.content.read_rest(buf, self.position);
+                self.position += (buf.len() - at) as u64;
+                done?;
+                exactly = false;
+            }
+            if !self.content.bring(self.position, usize::MAX)? {
+                return Ok(buf.len() - before);
+            }
         }
-        buf.try_reserve_exact(left).map_err(|_| error::out_of_memory(left))?;
-        sys::advise_huge(buf);
-        let done = self.content.read_rest(buf, self.position);
-        let read = buf.len() - before;
-        self.position += read as u64;
-        done.map(|()| read)
     }
 
     /// As `read_to_end`; content that is not UTF-8 leaves both `buf` and the position as they were.
@@ -108,6 +139,9 @@ impl<C: Content> Cursor<C> {
 
     #[inline]
     pub(crate) fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.position >= self.content.len() && !self.content.bring(self.position, 1)? {
+            return Ok(&[]);
+        }
         self.content.fill_at(self.position)
     }
 
@@ -119,27 +153,25 @@ impl<C: Content> Cursor<C> {
     pub(crate) fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.position = match to {
             SeekFrom::Start(position) => position,
-            SeekFrom::End(by) => moved(self.content.len(), by)?,
             SeekFrom::Current(by) => moved(self.position, by)?,
+            SeekFrom::End(by) => {
+                self.content.bring_all()?;
+                moved(self.content.len(), by)?
+            }
         };
         Ok(self.position)
-    }
-
-    #[inline]
-    fn left(&self) -> u64 {
-        self.content.len().saturating_sub(self.position)
     }
 }
 
 /// Where a seek `by` bytes from `base` arrives.
-pub(crate) fn moved(base: u64, by: i64) -> io::Result<u64> {
+fn moved(base: u64, by: i64) -> io::Result<u64> {
     base.checked_add_signed(by).ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, "invalid seek to a negative or overflowing position")
     })
 }
 
 /// What `read` made of the bytes of `buf`. If what it appended is no text, `buf` is as it was, and the error is the outer one.
-pub(crate) fn append_text(
+fn append_text(
     buf: &mut String,
     read: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>,
 ) -> io::Result<io::Result<usize>> {
@@ -170,7 +202,7 @@ impl Drop for Text<'_> {
     }
 }
 
-/// `Read`, `BufRead` and `Seek` for a type whose field `cursor` is a [`Cursor`], or has its methods.
+/// `Read`, `BufRead` and `Seek` for a type whose field `cursor` is a [`Cursor`].
 macro_rules! read_and_seek_by_cursor {
     (
         [$($generics:tt)*] $type:ty,

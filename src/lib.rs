@@ -144,10 +144,10 @@
 //! frozen                                     SpooledBytes: a range of content that no longer changes
 //! seekable                                   SeekableReader: a store of what has come of a source
 //! tail    reader  writer                     what is published, for many; where it goes, for one
+//!         shared                             what they meet at
 //!         content                            memory that never moves, then a file
 //!         progress                           how much is published, how it ended, who waits for that
 //! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file, with a name
-//! growing                                    a position over content that is still coming
 //! cursor                                     a position over anything that has content: Read, BufRead, Seek, written once
 //! store   overflow                           what happens when memory ends: the rules of the threshold
 //!         roll                               memory to disk, all or nothing, in one place
@@ -173,7 +173,6 @@ mod directory;
 mod error;
 mod frozen;
 mod gauge;
-mod growing;
 mod options;
 mod pool;
 mod seekable;

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Read};
 
 use crate::cursor::{Content, Cursor, read_and_seek_by_cursor};
-use crate::growing::{Growing, GrowingCursor};
 use crate::options::SpoolOptions;
 use crate::pool::WINDOW;
 use crate::spooled::SpooledTempFile;
@@ -46,7 +45,7 @@ use crate::store::Store;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct SeekableReader<R> {
-    cursor: GrowingCursor<Pulled<R>>,
+    cursor: Cursor<Pulled<R>>,
 }
 
 /// What has come of a source, and the source.
@@ -85,7 +84,7 @@ impl<R: Read> SeekableReader<R> {
     /// ```
     pub fn with_options(source: R, options: &SpoolOptions) -> Self {
         let SpooledTempFile { cursor: Cursor { content: store, .. } } = options.build();
-        Self { cursor: GrowingCursor::new(Pulled { store, source, ended: false, refused: None }) }
+        Self { cursor: Cursor::new(Pulled { store, source, ended: false, refused: None }) }
     }
 
     /// The source. What was read of it is in the spool.
@@ -122,7 +121,7 @@ impl<R: Read> SeekableReader<R> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_parts(self) -> (R, SpooledTempFile) {
-        let GrowingCursor { content: Pulled { store, source, .. }, position } = self.cursor;
+        let Cursor { content: Pulled { store, source, .. }, position } = self.cursor;
         (source, SpooledTempFile { cursor: Cursor { content: store, position } })
     }
 }
@@ -150,7 +149,31 @@ impl<R: Read> Pulled<R> {
     }
 }
 
-impl<R: Read> Growing for Pulled<R> {
+impl<R: Read> Content for Pulled<R> {
+    #[inline]
+    fn len(&self) -> u64 {
+        self.store.len()
+    }
+
+    #[inline]
+    fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.store.read(buf, offset)
+    }
+
+    fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
+        self.store.read_rest(buf, offset)
+    }
+
+    #[inline]
+    fn fill_at(&mut self, offset: u64) -> io::Result<&[u8]> {
+        self.store.fill_at(offset)
+    }
+
+    #[inline]
+    fn given_len(&self, offset: u64) -> u64 {
+        self.store.given_len(offset)
+    }
+
     fn bring(&mut self, offset: u64, count: usize) -> io::Result<bool> {
         while self.store.len() <= offset {
             if self.ended {
@@ -175,32 +198,6 @@ impl<R: Read> Growing for Pulled<R> {
             let mut end = store.len();
             store.copy_from(source, &mut end)
         })
-    }
-}
-
-impl<R> Content for Pulled<R> {
-    #[inline]
-    fn len(&self) -> u64 {
-        self.store.len()
-    }
-
-    #[inline]
-    fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.store.read(buf, offset)
-    }
-
-    fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
-        self.store.read_rest(buf, offset)
-    }
-
-    #[inline]
-    fn fill_at(&mut self, offset: u64) -> io::Result<&[u8]> {
-        self.store.fill_at(offset)
-    }
-
-    #[inline]
-    fn given_len(&self, offset: u64) -> u64 {
-        self.store.given_len(offset)
     }
 }
 
@@ -239,7 +236,7 @@ read_and_seek_by_cursor! {
 impl<R> fmt::Debug for SeekableReader<R> {
     /// Lengths and states, never content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let GrowingCursor { content: Pulled { store, ended, .. }, position } = &self.cursor;
+        let Cursor { content: Pulled { store, ended, .. }, position } = &self.cursor;
         f.debug_struct("SeekableReader")
             .field("position", &format_args!("{position}/{}", store.len()))
             .field("rolled", &store.is_rolled())

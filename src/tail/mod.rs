@@ -57,9 +57,9 @@ mod content;
 mod loom_tests;
 mod progress;
 mod reader;
+mod shared;
 mod writer;
 
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 pub use progress::{Abandoned, Failed};
@@ -67,8 +67,7 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 use crate::options::SpoolOptions;
-use content::Content;
-use progress::Progress;
+use shared::Shared;
 
 /// Content that is about to be written, and to be read meanwhile; made as `options` say.
 ///
@@ -95,17 +94,6 @@ use progress::Progress;
 /// ```
 #[doc(alias = "tee")]
 pub fn channel(options: &SpoolOptions) -> (Writer, Reader) {
-    let shared = Arc::new(Shared { progress: Progress::new(), content: Content::new(options.seat()) });
+    let shared = Arc::new(Shared::new(options.seat()));
     (Writer::new(options.settings().clone(), Arc::clone(&shared)), Reader::new(shared))
 }
-
-/// What the writer and its readers meet at.
-#[derive(Debug)]
-struct Shared {
-    progress: Progress,
-    content: Content,
-}
-
-// No stranger's code runs while anything here is locked or half done.
-impl UnwindSafe for Shared {}
-impl RefUnwindSafe for Shared {}

@@ -4,9 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use super::Shared;
-use crate::cursor::{Content, read_and_seek_by_cursor};
-use crate::growing::{Growing, GrowingCursor};
+use super::shared::Shared;
+use crate::cursor::{Content, Cursor, read_and_seek_by_cursor};
 use crate::store::{Medium, Window};
 use crate::sys::within;
 
@@ -32,7 +31,7 @@ use crate::sys::within;
 /// ```
 #[derive(Clone)]
 pub struct Reader {
-    cursor: GrowingCursor<Following>,
+    cursor: Cursor<Following>,
 }
 
 struct Following {
@@ -43,7 +42,7 @@ struct Following {
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { cursor: GrowingCursor::new(Following::new(shared)) }
+        Self { cursor: Cursor::new(Following::new(shared)) }
     }
 
     /// Where the next read begins, in bytes from the start. It may lie past the end.
@@ -135,9 +134,7 @@ impl Content for Following {
     fn given_len(&self, offset: u64) -> u64 {
         self.window.given_len(&self.shared.content, offset, self.len())
     }
-}
 
-impl Growing for Following {
     fn bring(&mut self, offset: u64, _: usize) -> io::Result<bool> {
         self.shared.progress.wait_past(offset)
     }

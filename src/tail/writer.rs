@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use super::Shared;
 use super::progress::{Ending, Failed};
+use super::shared::Shared;
 use crate::options::Settings;
 use crate::pool::{Buffer, Home, WINDOW};
 use crate::store::{self, Lease, Medium, Tiers};
@@ -72,7 +72,7 @@ impl Writer {
 
     /// Publishes what was accepted, as far as the disk takes it, and says why no more will come: readers get `error` behind it.
     ///
-    /// See [`Failed`](super::Failed) for what it looks like there.
+    /// See [`Failed`] for what it looks like there.
     pub fn fail(mut self, error: io::Error) {
         // What the disk refuses now is missing in front of an error, and not of an end.
         let _ = self.flush();

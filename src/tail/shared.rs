@@ -1,0 +1,24 @@
+//! What the writer and its readers meet at.
+
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+use super::content::Content;
+use super::progress::Progress;
+use crate::pool::Seat;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) progress: Progress,
+    pub(super) content: Content,
+}
+
+impl Shared {
+    pub(super) fn new(seat: Option<Arc<Seat>>) -> Self {
+        Self { progress: Progress::new(), content: Content::new(seat) }
+    }
+}
+
+// No stranger's code runs while anything here is locked or half done.
+impl UnwindSafe for Shared {}
+impl RefUnwindSafe for Shared {}
