@@ -120,17 +120,14 @@ impl Writer {
 
     /// Publishes what has gathered, if that is a window.
     fn publish_by_the_window(&mut self) {
-        match &mut self.tier {
-            Tier::Rolled(lease) => {
-                if self.len - self.published >= WINDOW as u64 {
-                    // If the disk refuses, whoever has to write next gets the error.
-                    let _ = lease.flush();
-                }
-                let written = lease.disk().file_len();
-                self.publish(written);
-            }
-            _ if self.len - self.published >= WINDOW as u64 => self.publish(self.len),
-            _ => {}
+        if let Tier::Rolled(lease) = &self.tier {
+            // Whatever had to be written.
+            let written = lease.disk().file_len();
+            self.publish(written);
+        }
+        if self.len - self.published >= WINDOW as u64 {
+            // If the disk refuses, whoever has to write next gets the error.
+            let _ = self.flush();
         }
     }
 }

@@ -47,7 +47,7 @@ impl Rolled {
             return self.copy_past_quota(source, position);
         }
         let opened = Opened { before: self.len, at: *position, rolled: self };
-        if !opened.rolled.window.can_extend(*position) {
+        if !opened.rolled.window.can_hold_more(*position) {
             opened.rolled.move_to_hold(*position)?;
         }
         let Rolled { window, len, .. } = &mut *opened.rolled;

@@ -285,6 +285,10 @@ impl Rolled {
         if count == 0 {
             return Ok(0);
         }
+        if let Some(held) = self.window.held(offset, count) {
+            // All there is: nothing has to move for it.
+            return Ok(sys::copy(held, buf));
+        }
         let in_the_way = self.window.moves_for(offset, count) && !self.window.is_met_from(offset, count);
         if self.window.is_dirty() && self.disk.mapped_now().is_none() && in_the_way {
             self.flush_if_possible();

@@ -131,6 +131,11 @@ impl Window {
         offset == self.end() && self.bytes.len() < self.room
     }
 
+    /// The same, and that it may be accepted.
+    pub(in crate::store) fn can_hold_more(&self, offset: u64) -> bool {
+        offset == self.end() && self.bytes.len() < self.limit
+    }
+
     /// Whether there is room worth a call for more at `offset`, behind what is held.
     pub(in crate::store) fn can_extend(&self, offset: u64) -> bool {
         offset == self.end() && self.limit.saturating_sub(self.bytes.len()) >= LEAST
