@@ -114,9 +114,12 @@ impl<C: Content> Cursor<C> {
             let (at, left) = (buf.len(), self.content.len().saturating_sub(self.position));
             let left = usize::try_from(left).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
             if left > 0 {
+                let capacity = buf.capacity();
                 let reserved = if exactly { buf.try_reserve_exact(left) } else { buf.try_reserve(left) };
                 reserved.map_err(|_| error::out_of_memory(left))?;
-                sys::advise_huge(buf);
+                if exactly || buf.capacity() > capacity {
+                    sys::advise_huge(buf);
+                }
                 let done = self.content.read_rest(buf, self.position);
                 self.position += (buf.len() - at) as u64;
                 done?;

@@ -132,6 +132,22 @@ impl Error for PathError {
     }
 }
 
+/// The same error once more, for who has to hand it to two: kind, message, and the cause as far as it is one of ours or the
+/// system's.
+pub(crate) fn again(error: &io::Error) -> io::Error {
+    if let Some(code) = error.raw_os_error() {
+        return io::Error::from_raw_os_error(code);
+    }
+    let cause = error.get_ref();
+    if let Some(limit) = cause.and_then(|cause| cause.downcast_ref::<LimitError>()) {
+        return io::Error::new(error.kind(), *limit);
+    }
+    match cause.and_then(|cause| cause.downcast_ref::<PathError>()) {
+        Some(PathError { path, error }) => PathError::at(path, again(error)),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
 /// A write whose end no file can have.
 #[cold]
 pub(crate) fn past_every_file() -> io::Error {

@@ -145,13 +145,13 @@
 //! seekable                                   SeekableReader: a store of what has come of a source
 //! tail    reader  writer                     what is published, for many; where it goes, for one
 //!         shared                             what they meet at
-//!         content                            memory that never moves, then a file
+//!         log                                memory that never moves, then a file
 //!         progress                           how much is published, how it ended, who waits for that
 //! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file, with a name
 //! cursor                                     a position over anything that has content: Read, BufRead, Seek, written once
 //! store   overflow                           what happens when memory ends: the rules of the threshold
 //!         roll                               memory to disk, all or nothing, in one place
-//!         lease                              the only way by which a file comes back
+//!         lease  followed                    the only way by which a file comes back; one that others read along
 //!         rolled  copy                       the file and the window over it; streams in and out
 //!         window                             one range, read ahead or written behind
 //!         disk                               the file, positional, and how much of a pool's disk it has claimed

@@ -93,6 +93,11 @@ impl Settings {
             dirs: Directories::DEFAULT,
         }
     }
+
+    /// How far memory may grow where it may grow to `most`.
+    pub(crate) fn memory_limit(&self, most: usize) -> usize {
+        most.min(usize::try_from(self.max_len).unwrap_or(usize::MAX))
+    }
 }
 
 impl SpoolOptions {

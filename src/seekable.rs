@@ -15,7 +15,8 @@ use crate::store::Store;
 /// up to the threshold, on disk past it. What was read once comes from there; seeking reads nothing, but to count from the end
 /// the source has to be read to its end first.
 ///
-/// The source may be live: each need is one `read` of it, and a read gives what that gave. `Interrupted` is tried again. Any
+/// The source may be live: each need is one `read` of it, of 64 KiB at most, and a read gives what that gave; where memory ends, and
+/// whether there is more has to be known, one of a single byte. `Interrupted` is tried again. Any
 /// other error is handed on; position and content are then what they were, nothing that came is lost, and the next call goes on
 /// from there. Once the source has said that it has ended, it is not asked again.
 ///
@@ -56,6 +57,8 @@ struct Pulled<R> {
     ended: bool,
     /// What it gave where a limit ends the content for good.
     refused: Option<u8>,
+    /// So much may be asked of it at once: who gives little is asked for little, since what is asked for is zeroed first.
+    gives: usize,
 }
 
 impl<R: Read> SeekableReader<R> {
@@ -84,7 +87,7 @@ impl<R: Read> SeekableReader<R> {
     /// ```
     pub fn with_options(source: R, options: &SpoolOptions) -> Self {
         let SpooledTempFile { cursor: Cursor { content: store, .. } } = options.build();
-        Self { cursor: Cursor::new(Pulled { store, source, ended: false, refused: None }) }
+        Self { cursor: Cursor::new(Pulled { store, source, ended: false, refused: None, gives: WINDOW }) }
     }
 
     /// The source. What was read of it is in the spool.
@@ -97,15 +100,15 @@ impl<R: Read> SeekableReader<R> {
         &mut self.cursor.content.source
     }
 
-    /// How many bytes have come from the source so far.
+    /// How many bytes have come from the source so far: those that are in the spool.
     pub fn pulled(&self) -> u64 {
         self.cursor.content.store.len()
     }
 
     /// The source, and the spool with all that came from it. The spool's position is where this one's was.
     ///
-    /// Together they are everything, but that a maximum length, or an end of memory that is one for good
-    /// ([`Overflow`](crate::Overflow)), if it was met, has cost one byte: whether there are more can only be asked by reading.
+    /// Together they are everything, unless a read has failed with [`FileTooLarge`](io::ErrorKind::FileTooLarge), or for want of
+    /// memory, and none has succeeded after it: that has cost one byte, since whether there are more can only be asked by reading.
     ///
     /// ```
     /// use spooled::SeekableReader;
@@ -138,8 +141,8 @@ impl<R: Read> Pulled<R> {
 
     /// Has `store` read from `source`, and remembers what only the source knows.
     fn pull(&mut self, read: impl FnOnce(&mut Store, &mut Watched<'_, R>) -> io::Result<()>) -> io::Result<()> {
-        let Self { store, source, ended, refused } = self;
-        let mut source = Watched { source, ended, given: 0, last: 0 };
+        let Self { store, source, ended, refused, gives } = self;
+        let mut source = Watched { source, ended, gives, given: 0, last: 0 };
         let before = store.len();
         let done = read(store, &mut source);
         if source.given > store.len() - before {
@@ -180,7 +183,7 @@ impl<R: Read> Content for Pulled<R> {
                 return Ok(false);
             }
             let missing = (offset - self.store.len()).saturating_add(count as u64);
-            let most = usize::try_from(missing).unwrap_or(WINDOW).clamp(AHEAD, WINDOW);
+            let most = usize::try_from(missing).unwrap_or(WINDOW).clamp(AHEAD, WINDOW).min(self.gives);
             match self.refused {
                 Some(_) => self.admit()?,
                 None => self.pull(|store, source| store.pull(source, most))?,
@@ -205,8 +208,20 @@ impl<R: Read> Content for Pulled<R> {
 struct Watched<'a, R> {
     source: &'a mut R,
     ended: &'a mut bool,
+    gives: &'a mut usize,
     given: u64,
     last: u8,
+}
+
+impl<R> Watched<'_, R> {
+    /// What comes next is thought to be like what came of a `read` into so much room.
+    fn expect_like(&mut self, read: usize, room: usize) {
+        if read == room {
+            *self.gives = WINDOW.min(*self.gives * 2);
+        } else if read < room / 4 {
+            *self.gives = (read * 2).clamp(LEAST, WINDOW);
+        }
+    }
 }
 
 impl<R: Read> Read for Watched<'_, R> {
@@ -218,6 +233,9 @@ impl<R: Read> Read for Watched<'_, R> {
             None => *self.ended = !buf.is_empty(),
         }
         self.given += read as u64;
+        if buf.len() >= LEAST {
+            self.expect_like(read, buf.len());
+        }
         Ok(read)
     }
 }
@@ -245,5 +263,7 @@ impl<R> fmt::Debug for SeekableReader<R> {
     }
 }
 
-/// How much is asked of the source at least.
+/// How much is asked of a source at least that gives so much.
 const AHEAD: usize = 16 * 1024;
+/// The same of one that never does.
+const LEAST: usize = 1024;

@@ -10,6 +10,34 @@ pub(crate) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 #[cfg(not(all(test, loom)))]
 pub(crate) use parking_lot::{Condvar, Mutex};
 
+#[cfg(not(all(test, loom)))]
+pub(crate) use std::sync::OnceLock;
+
+/// One that the checker sees being set.
+#[cfg(all(test, loom))]
+#[derive(Debug)]
+pub(crate) struct OnceLock<T> {
+    is_set: loom::sync::atomic::AtomicBool,
+    value: std::sync::OnceLock<T>,
+}
+
+#[cfg(all(test, loom))]
+impl<T> OnceLock<T> {
+    pub(crate) fn new() -> Self {
+        Self { is_set: loom::sync::atomic::AtomicBool::new(false), value: std::sync::OnceLock::new() }
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        if self.is_set.load(Ordering::Acquire) { self.value.get() } else { None }
+    }
+
+    pub(crate) fn set(&self, value: T) -> Result<(), T> {
+        self.value.set(value)?;
+        self.is_set.store(true, Ordering::Release);
+        Ok(())
+    }
+}
+
 /// The checker's condition, with the shape of `parking_lot`'s.
 #[cfg(all(test, loom))]
 #[derive(Debug, Default)]

@@ -19,8 +19,11 @@ use view::View;
 /// What [`SpooledTempFile::freeze`] gives: immutable, cheap to clone, each clone with a position of its own.
 ///
 /// The step from `BytesMut` to `Bytes`, for content that may be on disk. Clones and slices share one file, or one piece of
-/// memory, which is let go when the last of them, and the last [`Bytes`] made of them, is gone. A clone that reads from
-/// disk in small pieces has a window of its own, of 64 KiB, from its first such read on.
+/// memory, which is let go when the last of them, and the last [`Bytes`] made of them, is gone.
+///
+/// In memory a read is a copy. On disk a clone that reads in sequence, in small pieces, has a window of its own (64 KiB; 256 KiB
+/// in long work), and costs a positional read for each; any other read is a call of its own. With
+/// [`Backing::Mmap`](crate::Backing::Mmap) small reads come out of the mapping that all clones share, and cost neither.
 ///
 /// ```
 /// use spooled::SpooledTempFile;

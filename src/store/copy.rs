@@ -50,7 +50,7 @@ impl Store {
                     Ok(at) if at < memory.capacity().min(limit) => {
                         return append_from(memory, source, position, limit, once);
                     }
-                    Ok(at) if at < limit && self.grow_to_read(at, limit)? => {}
+                    Ok(at) if at < limit && self.grow_to_read(at, once.unwrap_or(0), limit)? => {}
                     _ => return self.copy_past_memory(source, position),
                 }
             }
@@ -58,9 +58,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Makes room to read something to `at`, where memory may grow to `limit`; not (`false`) where a pool has no more.
-    fn grow_to_read(&mut self, at: usize, limit: usize) -> io::Result<bool> {
-        let sizes: &[usize] = if self.seat.is_some() { &[FIRST_READ, BOOKKEEPING, 1] } else { &[FIRST_READ] };
+    /// Makes room to read something to `at`, if it can be had `wanted` bytes, where memory may grow to `limit`; not (`false`)
+    /// where a pool has no more.
+    fn grow_to_read(&mut self, at: usize, wanted: usize, limit: usize) -> io::Result<bool> {
+        let sizes = [FIRST_READ.max(wanted), BOOKKEEPING, 1];
+        let sizes = if self.seat.is_some() { &sizes[..] } else { &sizes[..1] };
         let mut grown = Ok(());
         for size in sizes {
             grown = self.grow(at.saturating_add(*size).min(limit), limit);

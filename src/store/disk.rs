@@ -15,7 +15,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::window::Medium;
@@ -247,9 +247,8 @@ impl Disk {
         self.file.len()
     }
 
-    /// For those who read along while it is written.
-    pub(crate) fn reading(&self) -> Reading {
-        Reading { file: self.file.reading(), directory: self.directory.clone() }
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The file through a mapping, whatever it is read through.
@@ -323,29 +322,6 @@ impl Medium for Disk {
 
     #[cold]
     fn error(&self, error: io::Error) -> io::Error {
-        PathError::at(&self.directory, error)
-    }
-}
-
-/// A file that is being written, for those who read along: by position, as far as it is written. It goes before the lease
-/// of the file does.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    file: sys::Reading,
-    directory: PathBuf,
-}
-
-impl Reading {
-    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset).map_err(|error| self.error(error))
-    }
-
-    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        self.file.read_behind(buf, most, offset).map_err(|error| self.error(error))
-    }
-
-    #[cold]
-    pub(crate) fn error(&self, error: io::Error) -> io::Error {
         PathError::at(&self.directory, error)
     }
 }

@@ -5,6 +5,7 @@
 mod bounds;
 mod copy;
 mod disk;
+mod followed;
 mod lease;
 mod overflow;
 mod roll;
@@ -16,7 +17,8 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 pub(crate) use bounds::copy;
-pub(crate) use disk::{Disk, Reading};
+pub(crate) use disk::Disk;
+pub(crate) use followed::Followed;
 pub(crate) use lease::Lease;
 pub(crate) use overflow::{Tiers, allowed, make_way};
 pub(crate) use roll::roll;

@@ -74,10 +74,3 @@ fn make_way_below(tiers: &mut impl Tiers, most: usize, offset: u64, end: u64) ->
     let end = end.min(most);
     if tiers.room() < end { tiers.grow(end as usize, most as usize) } else { Ok(()) }
 }
-
-impl Settings {
-    /// How far memory may grow where it may grow to `most`.
-    pub(crate) fn memory_limit(&self, most: usize) -> usize {
-        most.min(usize::try_from(self.max_len).unwrap_or(usize::MAX))
-    }
-}

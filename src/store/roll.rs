@@ -14,8 +14,9 @@ use crate::error::Limit;
 use crate::options::Settings;
 use crate::pool::Home;
 
-/// A file whose content is `pieces`, one behind the other: one that the pool has kept, or a new one in the first directory that takes it. Of the pool's disk
-/// it has claimed all up to `end`, where what is to be written ends: else that is refused, and nothing has rolled.
+/// A file whose content is `pieces`, one behind the other: one that the pool has kept, or a new one in the first directory that
+/// takes it. Of the pool's disk it has claimed all up to `end`, where what is to be written ends: else that is refused, and
+/// nothing has rolled.
 ///
 /// # Errors
 /// The first directory's, which it names; `FileTooLarge` if the process may not have a file that long; `QuotaExceeded` if

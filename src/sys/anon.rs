@@ -13,7 +13,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::BytesMut;
@@ -24,12 +24,13 @@ use super::copy::within;
 use super::map::Map;
 use super::marks::Boundary;
 use super::system::{self, Handle};
+use crate::sync::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 pub(crate) struct AnonFile {
     // Before the handle, so that it goes first.
     map: OnceLock<Map>,
-    shared: Arc<Shared>,
+    open: Arc<Open>,
     /// A name can still be given to it.
     linkable: bool,
     /// It had a name, by which somebody else may have opened it; once that is gone it cannot have another.
@@ -45,7 +46,7 @@ pub(crate) struct AnonFile {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct Open {
     handle: Handle,
     /// `len`, for those who read along.
     written: AtomicU64,
@@ -74,7 +75,7 @@ impl AnonFile {
             named: AtomicBool::new(false),
             len: 0,
             claim: boundary.as_ref().map_or(u64::MAX, Boundary::claimed),
-            shared: Arc::new(Shared { handle, written: AtomicU64::new(0), boundary }),
+            open: Arc::new(Open { handle, written: AtomicU64::new(0), boundary }),
             treacherous: AtomicBool::new(false),
             file_system: OnceLock::new(),
             mapping: Mutex::new(()),
@@ -84,7 +85,7 @@ impl AnonFile {
     /// Writes at `offset`, which is at most `len`. One call, whose count may be short.
     pub(crate) fn write_at(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         debug_assert!(offset <= self.len);
-        let written = system::write_at(&self.shared.handle, buf, offset)?;
+        let written = system::write_at(&self.open.handle, buf, offset)?;
         if written == 0 && !buf.is_empty() {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -95,8 +96,8 @@ impl AnonFile {
     /// Makes the file longer, with a hole. What another left there is cut off first.
     pub(crate) fn extend(&mut self, len: u64) -> io::Result<()> {
         debug_assert!(len >= self.len && len <= self.claim);
-        let set_len = |len| self.shared.set_len(len);
-        match &self.shared.boundary {
+        let set_len = |len| self.open.set_len(len);
+        match &self.open.boundary {
             Some(boundary) => {
                 if cfg!(windows) {
                     // As in `truncate`.
@@ -120,8 +121,8 @@ impl AnonFile {
             // A mapped file cannot be cut there (error 1224).
             self.map.take();
         }
-        let set_len = |len| self.shared.set_len(len);
-        if let Some(boundary) = &self.shared.boundary {
+        let set_len = |len| self.open.set_len(len);
+        if let Some(boundary) = &self.open.boundary {
             boundary.cut_to(len, set_len)?;
             self.claim = len;
         } else {
@@ -134,7 +135,7 @@ impl AnonFile {
     /// What was written reaches up to `len`.
     fn set_written(&mut self, len: u64) {
         self.len = len;
-        self.shared.written.store(len, Ordering::Release);
+        self.open.written.store(len, Ordering::Release);
     }
 
     /// How far it may be written.
@@ -145,7 +146,7 @@ impl AnonFile {
 
     /// Raises the claim to `end`, if those who count agree.
     pub(crate) fn claim(&mut self, end: u64) -> bool {
-        match &self.shared.boundary {
+        match &self.open.boundary {
             Some(boundary) if end > self.claim => {
                 let agreed = boundary.claim(end);
                 if agreed {
@@ -160,8 +161,8 @@ impl AnonFile {
     /// Lowers the claim to `end`, which is where the content ends. It stays where it is if cutting would be needed and fails.
     pub(crate) fn unclaim(&mut self, end: u64) {
         let end = end.max(self.len);
-        if let Some(boundary) = &self.shared.boundary {
-            if end < self.claim && boundary.lower(end, self.len, |len| self.shared.set_len(len)).is_ok() {
+        if let Some(boundary) = &self.open.boundary {
+            if end < self.claim && boundary.lower(end, self.len, |len| self.open.set_len(len)).is_ok() {
                 self.claim = end;
             }
         }
@@ -169,7 +170,7 @@ impl AnonFile {
 
     /// Forgets the content: all of the file is stale, if those who count let so much be kept.
     pub(crate) fn retire(&mut self) -> bool {
-        let Some(boundary) = &self.shared.boundary else { return false };
+        let Some(boundary) = &self.open.boundary else { return false };
         let agreed = boundary.lower_if_kept(0, self.len);
         if agreed {
             self.claim = 0;
@@ -191,17 +192,17 @@ impl AnonFile {
 
     /// How far the file reaches, or may.
     pub(crate) fn physical(&self) -> u64 {
-        self.shared.boundary.as_ref().map_or(0, Boundary::physical).max(self.len)
+        self.open.boundary.as_ref().map_or(0, Boundary::physical).max(self.len)
     }
 
     /// For those who read along while this one writes. They hold the file open: all of them go before it is retired, or leaves.
     pub(crate) fn reading(&self) -> Reading {
-        Reading(Arc::clone(&self.shared))
+        Reading(Arc::clone(&self.open))
     }
 
     /// What those who are short of disk may use.
     pub(crate) fn tail(&self) -> Tail {
-        Tail(Arc::downgrade(&self.shared))
+        Tail(Arc::downgrade(&self.open))
     }
 
     /// Sets blocks aside for `from..from + len` where that makes writing cheaper, and says whether it did.
@@ -210,14 +211,14 @@ impl AnonFile {
         if !self.file_system().set_aside_pays {
             return false;
         }
-        let set_aside = || system::set_aside(&self.shared.handle, from, len);
-        match &self.shared.boundary {
-            Some(boundary) => boundary.set_aside(from + len, self.len, set_aside, |len| self.shared.set_len(len)),
+        let set_aside = || system::set_aside(&self.open.handle, from, len);
+        match &self.open.boundary {
+            Some(boundary) => boundary.set_aside(from + len, self.len, set_aside, |len| self.open.set_len(len)),
             None => {
                 let done = set_aside().is_ok();
                 if !done {
                     // A disk that is full may have given some of them.
-                    let _ = self.shared.set_len(self.len);
+                    let _ = self.open.set_len(self.len);
                 }
                 done
             }
@@ -226,12 +227,12 @@ impl AnonFile {
 
     /// The file to read from at the handle's own cursor, never to write to or to cut.
     pub(crate) fn as_file(&self) -> &File {
-        handle_as_file(&self.shared.handle)
+        handle_as_file(&self.open.handle)
     }
 
     /// The file to write to at the handle's own cursor; afterwards [`grown_to`](Self::grown_to).
     pub(crate) fn as_file_to_write(&mut self) -> &File {
-        handle_as_file(&self.shared.handle)
+        handle_as_file(&self.open.handle)
     }
 
     /// Bytes were written through [`as_file_to_write`](Self::as_file_to_write), up to `end`.
@@ -252,12 +253,12 @@ impl AnonFile {
 
     /// Fills `buf` from `offset` on; the count is short only at the file's end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.shared.read_at(buf, offset, self.len)
+        self.open.read_at(buf, offset, self.len)
     }
 
     /// Reads behind what `buf` holds, within its capacity, at most `most` bytes; short only at the file's end.
     pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        self.shared.read_behind(buf, most, offset, self.len)
+        self.open.read_behind(buf, most, offset, self.len)
     }
 
     /// All of the file through the mapping, if there is one and it is safe to look at. Which bytes of it are content is the
@@ -285,7 +286,7 @@ impl AnonFile {
         if self.map.get().is_none() || self.treacherous.load(Ordering::Acquire) {
             let _once = self.mapping.lock();
             if self.treacherous.load(Ordering::Acquire) {
-                system::fill_holes(&self.shared.handle, self.len)?;
+                system::fill_holes(&self.open.handle, self.len)?;
                 self.treacherous.store(false, Ordering::Release);
             }
             if self.map.get().is_none() {
@@ -304,7 +305,7 @@ impl AnonFile {
     }
 
     fn file_system(&self) -> FileSystem {
-        *self.file_system.get_or_init(|| system::file_system(&self.shared.handle))
+        *self.file_system.get_or_init(|| system::file_system(&self.open.handle))
     }
 
     /// Mode 0600 exactly: to be called before the file leaves.
@@ -317,25 +318,25 @@ impl AnonFile {
         if !self.linkable || !self.was_never_named() {
             return Ok(false);
         }
-        let linked = system::link(&self.shared.handle, path)?;
+        let linked = system::link(&self.open.handle, path)?;
         self.named.store(linked, Ordering::Relaxed);
         Ok(linked)
     }
 
     /// The file by its handle alone, which nobody counts any more. While a `Tail` is in use, `wait` is called.
     pub(crate) fn into_file(self, wait: impl Fn()) -> File {
-        let mut shared = self.shared;
+        let mut open = self.open;
         loop {
-            match Arc::try_unwrap(shared) {
+            match Arc::try_unwrap(open) {
                 Ok(sole) => return handle_into_file(sole.handle),
-                Err(in_use) => shared = in_use,
+                Err(in_use) => open = in_use,
             }
             wait();
         }
     }
 }
 
-impl Shared {
+impl Open {
     /// `end` is where what the owner has written ends, or before that: no byte behind it is looked at.
     fn read_at(&self, buf: &mut [u8], offset: u64, end: u64) -> io::Result<usize> {
         let count = within(end, offset, buf.len());
@@ -377,7 +378,7 @@ impl Shared {
 
 /// Reads along in a file that another writes, as far as that has written; by position, and never through a mapping.
 #[derive(Debug)]
-pub(crate) struct Reading(Arc<Shared>);
+pub(crate) struct Reading(Arc<Open>);
 
 impl Reading {
     /// As [`AnonFile::read_at`].
@@ -393,15 +394,13 @@ impl Reading {
 
 /// The right to cut what lies past the claim of a file that somebody else owns. Keeps nothing open.
 #[derive(Debug, Clone)]
-pub(crate) struct Tail(Weak<Shared>);
+pub(crate) struct Tail(Weak<Open>);
 
 impl Tail {
     /// Whether that gave anything back.
     pub(crate) fn cut(&self) -> bool {
         match self.0.upgrade() {
-            Some(shared) => {
-                shared.boundary.as_ref().is_some_and(|boundary| boundary.cut_stale(|len| shared.set_len(len)))
-            }
+            Some(open) => open.boundary.as_ref().is_some_and(|boundary| boundary.cut_stale(|len| open.set_len(len))),
             None => false,
         }
     }

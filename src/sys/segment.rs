@@ -19,6 +19,8 @@ pub(crate) struct Segment<M> {
     begin: NonNull<u8>,
     capacity: usize,
     filled: AtomicUsize,
+    #[cfg(all(test, loom))]
+    seen: seen::Seen,
 }
 
 /// The one who fills it.
@@ -38,8 +40,14 @@ impl<M> Filler<M> {
     /// A segment as long as what `spare` gives, which is memory that `owner` keeps until it is dropped.
     pub(crate) fn new(owner: M, spare: impl FnOnce(&mut M) -> &mut [MaybeUninit<u8>]) -> Self {
         let begin = NonNull::dangling();
-        let mut segment =
-            Arc::new(Segment { _owner: UnsafeCell::new(owner), begin, capacity: 0, filled: AtomicUsize::new(0) });
+        let mut segment = Arc::new(Segment {
+            _owner: UnsafeCell::new(owner),
+            begin,
+            capacity: 0,
+            filled: AtomicUsize::new(0),
+            #[cfg(all(test, loom))]
+            seen: seen::Seen::new(),
+        });
         // Where it is now it stays, so that what it lends may lie within it.
         let sole = Arc::get_mut(&mut segment).expect("nobody has a clone yet");
         let spare = spare(sole._owner.get_mut());
@@ -57,6 +65,8 @@ impl<M> Filler<M> {
         // SAFETY: `count` bytes from there lie within the same memory, and nobody looks at them before `filled` rises; only
         // this one writes, which is not cloned, and `buf` is not that memory, of which nobody has a slice past `filled`.
         unsafe { end.copy_from_nonoverlapping(NonNull::from(buf).cast(), count) };
+        #[cfg(all(test, loom))]
+        self.0.seen.written(filled..filled + count);
         self.0.filled.store(filled + count, Ordering::Release);
         count
     }
@@ -81,6 +91,8 @@ impl<M> Segment<M> {
     #[inline]
     pub(crate) fn as_slice(&self) -> &[u8] {
         let filled = self.filled.load(Ordering::Acquire);
+        #[cfg(all(test, loom))]
+        self.seen.read(filled);
         // SAFETY: so many bytes from `begin` on were written before `filled` was raised to that, are not written again, and
         // stay for as long as the owner, which this holds.
         unsafe { NonNull::slice_from_raw_parts(self.begin, filled).as_ref() }
@@ -97,5 +109,50 @@ impl<M> fmt::Debug for Segment<M> {
 impl<M> fmt::Debug for Filler<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// The first bytes of a segment, where a model checker sees who writes and who reads them.
+#[cfg(all(test, loom))]
+mod seen {
+    use std::ops::Range;
+
+    pub(super) struct Seen([loom::cell::UnsafeCell<()>; 4]);
+
+    impl Seen {
+        pub(super) fn new() -> Self {
+            Self(std::array::from_fn(|_| loom::cell::UnsafeCell::new(())))
+        }
+
+        pub(super) fn written(&self, range: Range<usize>) {
+            self.0.iter().take(range.end).skip(range.start).for_each(|byte| byte.with_mut(|_| ()));
+        }
+
+        pub(super) fn read(&self, filled: usize) {
+            self.0.iter().take(filled).for_each(|byte| byte.with(|_| ()));
+        }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::thread;
+
+    use super::{Arc, Filler};
+
+    /// P1: what is there was written before, in any order of the two.
+    #[test]
+    fn p1_loom_a_segment_shows_no_byte_too_early() {
+        loom::model(|| {
+            let mut filler = Filler::new(Vec::with_capacity(3), Vec::spare_capacity_mut);
+            let segment = Arc::clone(filler.segment());
+            let reader = thread::spawn(move || {
+                for _ in 0..2 {
+                    assert!(b"abc".starts_with(segment.as_slice()));
+                }
+            });
+            assert_eq!((filler.append(b"a"), filler.append(b"bcd")), (1, 2));
+            reader.join().unwrap();
+        });
     }
 }

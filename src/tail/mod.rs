@@ -32,7 +32,8 @@
 //! # When it can be read
 //!
 //! What is written is **published** by [`flush`](std::io::Write::flush), and without it whenever 64 KiB have gathered: then
-//! readers that wait are woken, and not with every write. The end publishes too, whichever end it is.
+//! readers that wait are woken, and not with every write; a large write is published as it goes, by 256 KiB. The end publishes too,
+//! whichever end it is.
 //!
 //! A reader at the end of what is published waits for more, or for one of three ends:
 //!
@@ -45,14 +46,18 @@
 //! An error comes behind all that was published before it, to every reader, and each time. What came before it can be read
 //! again and again.
 //!
+//! A reader waits for the writer, never the other way round. So who has both in one thread, and reads what it has not flushed
+//! yet, waits for ever; and so does who waits for a writer that was leaked.
+//!
 //! # What it costs
 //!
 //! The writer keeps what it has written in memory once, or hands it to the system by the window: one positional write for each
-//! 64 KiB that came in small pieces. A reader has a window of its own from its first small read on (64 KiB; 256 KiB in long
-//! work on disk), and costs one positional read for each, or in memory one copy, under no lock; without memory for a window it reads without.
-//! Readers that fall behind cost nothing more, and hold up neither the writer nor each other.
+//! 64 KiB that came in small pieces, or 256 KiB of a large one, and one for each `flush`. A reader has a window of its own, once
+//! it reads in sequence and in small pieces (64 KiB; 256 KiB in long work), and costs one positional read for each, or in memory
+//! one copy; without memory for a window it reads without. Readers that fall behind cost nothing more, and hold up neither
+//! the writer nor each other. Memory and file stay until the last of all has gone.
 
-mod content;
+mod log;
 #[cfg(all(test, loom))]
 mod loom_tests;
 mod progress;

@@ -90,7 +90,8 @@ impl Ending {
     }
 }
 
-/// The cause inside the error that readers get from a writer that has [failed](super::Writer::fail).
+/// The cause inside the error that readers get from a writer that has [failed](super::Writer::fail): it reads as the error that
+/// the writer was given, which lies in turn inside it.
 ///
 /// ```
 /// use spooled::{SpoolOptions, tail};
@@ -129,13 +130,13 @@ impl Failed {
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the writer failed: {}", self.cause)
+        self.cause.fmt(f)
     }
 }
 
 impl Error for Failed {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.cause)
+        self.cause.source()
     }
 }
 

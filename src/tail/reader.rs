@@ -85,7 +85,7 @@ impl Reader {
             return Ok(0);
         }
         let count = within(shared.progress.published(), offset, buf.len());
-        window.read_around(&shared.content, &mut buf[..count], offset)?;
+        window.read_around(&shared.log, &mut buf[..count], offset)?;
         Ok(count)
     }
 }
@@ -113,26 +113,26 @@ impl Content for Following {
         let len = self.len();
         let count = within(len, offset, buf.len());
         if count > 0 {
-            self.window.read(&self.shared.content, &mut buf[..count], offset, len)?;
+            self.window.read(&self.shared.log, &mut buf[..count], offset, len)?;
         }
         Ok(count)
     }
 
     fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
         let count = within(self.len(), offset, buf.capacity() - buf.len());
-        match self.shared.content.read_behind(buf, count, offset)? {
+        match self.shared.log.read_behind(buf, count, offset)? {
             all if all == count => Ok(()),
-            _ => Err(self.shared.content.error(io::ErrorKind::UnexpectedEof.into())),
+            _ => Err(self.shared.log.error(io::ErrorKind::UnexpectedEof.into())),
         }
     }
 
     fn fill_at(&mut self, offset: u64) -> io::Result<&[u8]> {
         let len = self.len();
-        if offset >= len { Ok(&[]) } else { self.window.fill_at(&self.shared.content, offset, len) }
+        if offset >= len { Ok(&[]) } else { self.window.fill_at(&self.shared.log, offset, len) }
     }
 
     fn given_len(&self, offset: u64) -> u64 {
-        self.window.given_len(&self.shared.content, offset, self.len())
+        self.window.given_len(&self.shared.log, offset, self.len())
     }
 
     fn bring(&mut self, offset: u64, _: usize) -> io::Result<bool> {

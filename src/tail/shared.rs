@@ -3,19 +3,19 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use super::content::Content;
+use super::log::Log;
 use super::progress::Progress;
 use crate::pool::Seat;
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) progress: Progress,
-    pub(super) content: Content,
+    pub(super) log: Log,
 }
 
 impl Shared {
     pub(super) fn new(seat: Option<Arc<Seat>>) -> Self {
-        Self { progress: Progress::new(), content: Content::new(seat) }
+        Self { progress: Progress::new(), log: Log::new(seat) }
     }
 }
 

@@ -1,14 +1,17 @@
 //! The writer: it alone decides where the content is, and when it can be read.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::log::Piece;
 use super::progress::{Ending, Failed};
 use super::shared::Shared;
+use crate::error;
 use crate::options::Settings;
-use crate::pool::{Buffer, Home, WINDOW};
-use crate::store::{self, Lease, Medium, Tiers};
+use crate::pool::{BOOKKEEPING, Buffer, Home, WINDOW};
+use crate::store::{self, Followed, Lease, Medium, Tiers};
 use crate::sys::Filler;
 
 /// Writes what the [`Reader`](super::Reader)s of a [`channel`](super::channel) read.
@@ -23,6 +26,7 @@ pub struct Writer {
     tier: Tier,
     len: u64,
     published: u64,
+    ended: bool,
     settings: Settings,
     shared: Arc<Shared>,
 }
@@ -30,24 +34,29 @@ pub struct Writer {
 #[derive(Debug)]
 enum Tier {
     Memory {
-        /// What is filled now, and what comes after that: they have room for all up to `room`.
-        fillers: Vec<Filler<Buffer>>,
+        pieces: Vec<Piece>,
+        /// Those of the pieces that are not full, in their order.
+        fillers: VecDeque<Filler<Buffer>>,
+        /// How far all of them reach.
         room: u64,
     },
     Rolled(Lease),
-    Ended,
+}
+
+impl Tier {
+    const EMPTY: Self = Self::Memory { pieces: Vec::new(), fillers: VecDeque::new(), room: 0 };
 }
 
 impl Writer {
     pub(super) fn new(settings: Settings, shared: Arc<Shared>) -> Self {
-        let tier = Tier::Memory { fillers: Vec::new(), room: 0 };
-        Self { tier, len: 0, published: 0, settings, shared }
+        Self { tier: Tier::EMPTY, len: 0, published: 0, ended: false, settings, shared }
     }
 
     /// Publishes all, and says that no more will come: readers find the end behind it.
     ///
     /// # Errors
-    /// What the disk answered to the last bytes. Readers then get an error of the same kind behind what could be published.
+    /// What the disk answered to the last bytes, which are lost then; readers get the same error behind what could be published.
+    /// Who wants to try again calls [`flush`](Write::flush) first.
     ///
     /// ```
     /// use spooled::{SpoolOptions, tail};
@@ -64,8 +73,7 @@ impl Writer {
         let flushed = self.flush();
         self.end(match &flushed {
             Ok(()) => Ending::Finished,
-            // An error has one owner, who is the caller here.
-            Err(error) => Ending::Failed(Failed::new(io::Error::new(error.kind(), error.to_string()))),
+            Err(error) => Ending::Failed(Failed::new(error::again(error))),
         });
         flushed
     }
@@ -80,9 +88,11 @@ impl Writer {
     }
 
     fn end(&mut self, ending: Ending) {
-        if let Tier::Rolled(mut lease) = std::mem::replace(&mut self.tier, Tier::Ended) {
-            lease.rest();
-            self.shared.content.keep(lease);
+        self.ended = true;
+        if let (Tier::Rolled(lease), Some(file)) =
+            (std::mem::replace(&mut self.tier, Tier::EMPTY), self.shared.log.file())
+        {
+            file.end_writing(lease);
         }
         self.shared.progress.end(ending);
     }
@@ -94,41 +104,94 @@ impl Writer {
         }
     }
 
-    /// Appends in memory, as far as there is room.
-    #[inline]
-    fn append(&mut self, buf: &[u8]) -> usize {
-        let Tier::Memory { fillers, .. } = &mut self.tier else { return 0 };
-        let mut done = 0;
-        while let Some(filler) = fillers.first_mut() {
-            done += filler.append(&buf[done..]);
-            if done == buf.len() || !filler.is_full() {
-                break;
-            }
-            fillers.remove(0);
-        }
-        done
-    }
-
-    fn write_slowly(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let buf = &buf[..store::allowed(&self.settings, buf.len(), self.len)?];
-        store::make_way(self, self.len, self.len + buf.len() as u64)?;
-        match &mut self.tier {
-            Tier::Rolled(lease) => lease.write_small(buf, self.len),
-            _ => Ok(self.append(buf)),
-        }
-    }
-
     /// Publishes what has gathered, if that is a window.
+    #[inline]
     fn publish_by_the_window(&mut self) {
+        if self.has_gathered() {
+            self.publish_gathered();
+        }
+    }
+
+    #[inline]
+    fn has_gathered(&self) -> bool {
+        self.len - self.published >= WINDOW as u64
+    }
+
+    fn publish_gathered(&mut self) {
         if let Tier::Rolled(lease) = &self.tier {
-            // Whatever had to be written.
+            // What has been written anyhow.
             let written = lease.disk().file_len();
             self.publish(written);
         }
-        if self.len - self.published >= WINDOW as u64 {
+        if self.has_gathered() {
             // If the disk refuses, whoever has to write next gets the error.
             let _ = self.flush();
         }
+    }
+
+    /// Takes all of `buf`, if that is a small write that nothing has to happen for.
+    #[inline]
+    fn append(&mut self, buf: &[u8]) -> bool {
+        match &mut self.tier {
+            Tier::Rolled(lease) => lease.append(buf, self.len),
+            Tier::Memory { room, .. } => {
+                let fits = buf.len() <= WINDOW && buf.len() as u64 <= *room - self.len;
+                if fits {
+                    self.fill(buf);
+                }
+                fits
+            }
+        }
+    }
+
+    /// Appends in memory, which has room for it.
+    #[inline]
+    fn fill(&mut self, mut buf: &[u8]) {
+        let Tier::Memory { fillers, .. } = &mut self.tier else { return };
+        while let (false, Some(filler)) = (buf.is_empty(), fillers.front_mut()) {
+            buf = &buf[filler.append(buf)..];
+            if filler.is_full() {
+                fillers.pop_front();
+            }
+        }
+        debug_assert!(buf.is_empty(), "there was room");
+    }
+
+    /// Apart from `append`: what is large, grows, rolls, or meets a limit.
+    #[inline(never)]
+    fn write_slowly(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let buf = &buf[..store::allowed(&self.settings, buf.len(), self.len)?];
+        store::make_way(self, self.len, self.len + buf.len() as u64)?;
+        // All of it before any of it: what a pool refuses is refused whole.
+        let count = match &mut self.tier {
+            Tier::Rolled(lease) => lease.claim(self.len, buf.len())?,
+            Tier::Memory { room, .. } => buf.len().min(usize::try_from(*room - self.len).unwrap_or(usize::MAX)),
+        };
+        let mut done = 0;
+        for piece in buf[..count].chunks(AT_ONCE) {
+            match self.write_piece(piece) {
+                Ok(written) => {
+                    done += written;
+                    self.len += written as u64;
+                    self.publish_by_the_window();
+                    if written < piece.len() {
+                        break;
+                    }
+                }
+                // What was taken is told; the error comes again from whoever writes next.
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_piece(&mut self, piece: &[u8]) -> io::Result<usize> {
+        if let Tier::Rolled(lease) = &mut self.tier {
+            return lease.write_by_small_windows(piece, self.len);
+        }
+        self.fill(piece);
+        Ok(piece.len())
     }
 }
 
@@ -138,37 +201,46 @@ impl Tiers for Writer {
     }
 
     fn home(&self) -> Option<&Arc<Home>> {
-        self.shared.content.home()
+        self.shared.log.home()
     }
 
     fn room(&self) -> u64 {
         match self.tier {
             Tier::Memory { room, .. } => room,
-            Tier::Rolled(_) | Tier::Ended => u64::MAX,
+            Tier::Rolled(_) => u64::MAX,
         }
     }
 
-    /// By another segment, of as much as there was before, or if that cannot be had of what is needed.
+    /// By another piece, of as much as there was before, or where memory is short of less: but of few bytes only if there are no
+    /// more, since each piece costs some that nobody counts.
     fn grow(&mut self, need: usize, most: usize) -> io::Result<()> {
-        let Tier::Memory { fillers, room } = &mut self.tier else { return Ok(()) };
+        let Tier::Memory { pieces, fillers, room } = &mut self.tier else { return Ok(()) };
         let there = *room as usize;
         let most = self.settings.memory_limit(most).saturating_sub(there);
         let least = need - there;
+        let home = self.shared.log.home();
         let mut buffer = Buffer::new();
-        let home = self.shared.content.home();
-        buffer.grow(least.max(there).min(most), most, home).or_else(|_| buffer.grow(least, most, home))?;
-        let filler = Filler::new(buffer, |buffer| buffer.spare());
-        self.shared.content.add(*room, &filler);
+        let mut grown = Ok(());
+        for size in [there, LITTLE, BOOKKEEPING, 0] {
+            grown = buffer.grow(size.min(most).max(least), most, home);
+            if grown.is_ok() {
+                break;
+            }
+        }
+        grown?;
+        let filler = Filler::new(buffer, Buffer::spare);
+        pieces.push(Piece { start: *room, segment: Arc::clone(filler.segment()) });
+        self.shared.log.set_memory(pieces.as_slice().into());
         *room += filler.capacity() as u64;
-        fillers.push(filler);
+        fillers.push_back(filler);
         Ok(())
     }
 
     fn roll_over(&mut self, end: u64) -> io::Result<()> {
-        let memory = self.shared.content.in_memory();
-        let pieces: Vec<&[u8]> = memory.iter().map(|segment| segment.as_slice()).collect();
+        let Tier::Memory { pieces, .. } = &self.tier else { return Ok(()) };
+        let pieces: Vec<&[u8]> = pieces.iter().map(|piece| piece.segment.as_slice()).collect();
         let lease = store::roll(&pieces, end, &self.settings, self.home())?;
-        self.shared.content.move_to(lease.disk().reading());
+        self.shared.log.move_to(Followed::new(&lease));
         self.tier = Tier::Rolled(lease);
         Ok(())
     }
@@ -180,17 +252,12 @@ impl Write for Writer {
         if buf.is_empty() {
             return Ok(0);
         }
-        let fits = match &mut self.tier {
-            Tier::Rolled(lease) => lease.append(buf, self.len),
-            Tier::Memory { room, .. } if buf.len() as u64 <= *room - self.len => self.append(buf) == buf.len(),
-            _ => false,
-        };
-        let written = if fits { buf.len() } else { self.write_slowly(buf)? };
-        self.len += written as u64;
-        if !fits || self.len - self.published >= WINDOW as u64 {
-            self.publish_by_the_window();
+        if !self.append(buf) {
+            return self.write_slowly(buf);
         }
-        Ok(written)
+        self.len += buf.len() as u64;
+        self.publish_by_the_window();
+        Ok(buf.len())
     }
 
     /// Publishes what was written, and wakes who waits for it. On disk that is a positional write of what has gathered; it is
@@ -213,7 +280,7 @@ impl Write for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if let Tier::Ended = self.tier {
+        if self.ended {
             return;
         }
         if Arc::strong_count(&self.shared) > 1 {
@@ -232,3 +299,8 @@ impl fmt::Debug for Writer {
             .finish_non_exhaustive()
     }
 }
+
+/// The least that memory grows by where it is short.
+const LITTLE: usize = 4096;
+/// How much of a large write readers may have to wait for.
+const AT_ONCE: usize = 4 * WINDOW;

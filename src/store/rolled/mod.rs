@@ -94,21 +94,21 @@ impl Rolled {
     }
 
     /// The same by small windows, for what others wait for.
-    pub(crate) fn write_small(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+    pub(crate) fn write_by_small_windows(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
         self.window.stay_small();
         self.write(buf, offset)
     }
 
-    /// Nobody writes any more: holds nothing but the file, and of that no more than what is in it. What the disk would not take
-    /// is given up.
-    pub(crate) fn rest(&mut self) {
+    /// Holds nothing but the file any more, and claims of that what is in it: what is not is given up. Blocks that were set
+    /// aside stay until the drop.
+    pub(super) fn end_writing(&mut self) {
         self.window.reset();
         self.len = self.disk.file_len();
         self.unclaim();
     }
 
     /// Claims all of `count` bytes at `offset` that may be written there, and says how many those are.
-    pub(super) fn claim(&mut self, offset: u64, count: usize) -> io::Result<usize> {
+    pub(crate) fn claim(&mut self, offset: u64, count: usize) -> io::Result<usize> {
         let count = count.min(usize::try_from(self.room(offset)?).unwrap_or(usize::MAX));
         self.disk.claim(offset + count as u64)?;
         self.set_reach();

@@ -114,8 +114,8 @@ impl Window {
         }
     }
 
-    /// Reads ahead at `offset`, at most `most` bytes and up to `len`, where the content ends: behind what is held, or anew in its place. Says whether there is
-    /// anything now: not where bytes are still to be written, nor where memory is short.
+    /// Reads ahead at `offset`, at most `most` bytes and up to `len`, where the content ends: behind what is held, or anew in
+    /// its place. Says whether there is anything now: not where bytes are still to be written, nor where memory is short.
     fn fill(&mut self, medium: &impl Medium, offset: u64, len: u64, most: usize) -> io::Result<bool> {
         if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset, medium.home())) {
             return Ok(false);

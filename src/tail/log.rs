@@ -1,62 +1,52 @@
-//! Where what is published lies: in memory, and from the rollover on in a file.
+//! What was written so far: in memory, and from the rollover on in a file.
 //!
 //! Memory is a list of segments that never move: to grow it takes another one, and no byte is copied. The file, once it is
 //! there, is there to stay. Hence a reader takes a lock only to find its segment, and none for what is in a file.
-//! The writer holds that lock while it adds to the list or takes it away, and calls nothing meanwhile.
+//! The writer holds that lock while it puts one list in the place of another, and makes and drops them without it.
 
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::pool::{Buffer, Home, Seat};
-use crate::store::{Lease, Medium, Reading};
-use crate::sync::Mutex;
-use crate::sys::{self, Filler, Segment, Spare};
+use crate::store::{Followed, Medium};
+use crate::sync::{Mutex, OnceLock};
+use crate::sys::{self, Segment, Spare};
 
 #[derive(Debug)]
-pub(super) struct Content {
-    memory: Mutex<Vec<Piece>>,
-    /// Before the lease: it holds the file open.
-    file: OnceLock<Reading>,
-    /// The file itself, when nobody writes to it any more: it goes back when the last reader has gone.
-    lease: OnceLock<Lease>,
+pub(super) struct Log {
+    memory: Mutex<Arc<[Piece]>>,
+    file: OnceLock<Followed>,
     seat: Option<Arc<Seat>>,
 }
 
+/// A part of what is in memory.
 #[derive(Debug, Clone)]
-struct Piece {
-    start: u64,
-    segment: Arc<Segment<Buffer>>,
+pub(super) struct Piece {
+    pub(super) start: u64,
+    pub(super) segment: Arc<Segment<Buffer>>,
 }
 
-impl Content {
+impl Log {
     pub(super) fn new(seat: Option<Arc<Seat>>) -> Self {
-        Self { memory: Mutex::new(Vec::new()), file: OnceLock::new(), lease: OnceLock::new(), seat }
+        Self { memory: Mutex::new(Arc::new([])), file: OnceLock::new(), seat }
     }
 
-    /// Memory from `start` on, where what was there before ends.
-    pub(super) fn add(&self, start: u64, filler: &Filler<Buffer>) {
-        let piece = Piece { start, segment: Arc::clone(filler.segment()) };
-        self.memory.lock().push(piece);
-    }
-
-    /// All that is in memory.
-    pub(super) fn in_memory(&self) -> Vec<Arc<Segment<Buffer>>> {
-        self.memory.lock().iter().map(|piece| Arc::clone(&piece.segment)).collect()
+    /// So much is in memory now, in the order of where it starts.
+    pub(super) fn set_memory(&self, pieces: Arc<[Piece]>) {
+        let before = std::mem::replace(&mut *self.memory.lock(), pieces);
+        drop(before);
     }
 
     /// All of it is in that file from now on.
-    pub(super) fn move_to(&self, file: Reading) {
+    pub(super) fn move_to(&self, file: Followed) {
         let first = self.file.set(file).is_ok();
         debug_assert!(first, "it rolls over once");
-        // Freed when the lock is no longer held.
-        let memory = std::mem::take(&mut *self.memory.lock());
-        drop(memory);
+        // Whoever does not find it in memory any more looks there.
+        self.set_memory(Arc::new([]));
     }
 
-    /// Nobody writes to the file any more.
-    pub(super) fn keep(&self, lease: Lease) {
-        let first = self.lease.set(lease).is_ok();
-        debug_assert!(first, "it ends once");
+    pub(super) fn file(&self) -> Option<&Followed> {
+        self.file.get()
     }
 
     /// What is in memory at `offset`, if it is there.
@@ -71,8 +61,9 @@ impl Content {
     fn take_from_memory(&self, offset: u64, count: usize, mut take: impl FnMut(&[u8])) -> usize {
         let mut done = 0;
         while done < count && self.file.get().is_none() {
-            let Some(Piece { start, segment }) = self.piece_at(offset + done as u64) else { break };
-            let rest = segment.as_slice().get((offset + done as u64 - start) as usize..).unwrap_or_default();
+            let at = offset + done as u64;
+            let Some(Piece { start, segment }) = self.piece_at(at) else { break };
+            let rest = segment.as_slice().get((at - start) as usize..).unwrap_or_default();
             let rest = &rest[..rest.len().min(count - done)];
             if rest.is_empty() {
                 break;
@@ -84,7 +75,7 @@ impl Content {
     }
 }
 
-impl Medium for Content {
+impl Medium for Log {
     fn home(&self) -> Option<&Arc<Home>> {
         self.seat.as_deref().map(Seat::home)
     }
