@@ -7,15 +7,13 @@ mod ground;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, Cursor, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::ops::Deref;
 use std::path::Path;
 
-use ground::mount::{self, Mount};
+use ground::mount::{self, Mount, small_disk};
 use ground::{
     BACKINGS, KIB, MIB, Scratch, assert_empty, assert_full, assert_holds, assert_names, assert_same, bytes, child,
     file_with, names, numbers, options,
 };
-use parking_lot::{Mutex, MutexGuard};
 use spooled::{Backing, Limit, LimitError, Overflow, SpooledData, SpooledTempFile};
 
 /// A tmpfs holds a file up to the last offset there is. A window there took bytes past it, which no flush could write.
@@ -706,29 +704,6 @@ fn p2_a_read_only_file_system_refuses_the_rollover_and_nothing_is_lost() {
         assert_holds(&mut spool, &patched(&content, b"!", 100 * KIB));
     }
     assert_empty(disk.path());
-}
-
-/// A disk of 1 MiB, of which each byte is accounted for.
-///
-/// One test at a time: a program that another one starts has our files open until it has become that program, and a file
-/// that is open takes space.
-struct Disk {
-    mount: Mount,
-    _alone: MutexGuard<'static, ()>,
-}
-
-fn small_disk() -> Option<Disk> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock();
-    Some(Disk { mount: Mount::tmpfs(MIB)?, _alone: alone })
-}
-
-impl Deref for Disk {
-    type Target = Mount;
-
-    fn deref(&self) -> &Mount {
-        &self.mount
-    }
 }
 
 /// A rolled spool on a disk that is now full, the last `unwritten` bytes of which the disk does not have; its cursor is

@@ -6,14 +6,12 @@ mod ground;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::ops::Deref;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
-use ground::mount::Mount;
+use ground::mount::{Mount, small_disk};
 use ground::pool::{at_rest, options, written};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_full, assert_holds, assert_same, bytes};
-use parking_lot::{Mutex, MutexGuard};
 use spooled::{Pool, SpoolOptions, SpooledTempFile};
 
 /// A kept file may have no blocks, and the disk none to give: then it is closed, and no later spool meets it again.
@@ -265,27 +263,4 @@ fn with_something_unwritten(options: &SpoolOptions, disk: &Mount, unwritten: usi
 fn directory_of(file: &File) -> PathBuf {
     let link = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
     link.parent().map(Path::to_owned).unwrap()
-}
-
-/// A disk of 1 MiB, of which each byte is accounted for.
-///
-/// One test at a time: a program that another one starts has our files open until it has become that program, and a file
-/// that is open takes space.
-struct Disk {
-    mount: Mount,
-    _alone: MutexGuard<'static, ()>,
-}
-
-fn small_disk() -> Option<Disk> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    let alone = ALONE.lock();
-    Some(Disk { mount: Mount::tmpfs(MIB)?, _alone: alone })
-}
-
-impl Deref for Disk {
-    type Target = Mount;
-
-    fn deref(&self) -> &Mount {
-        &self.mount
-    }
 }

@@ -4,16 +4,22 @@
 //! Where the machine does not allow one of these, the test says so and is skipped.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod kernel;
 pub(crate) mod mount;
 pub(crate) mod pool;
+pub(crate) mod walk;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, Seek, SeekFrom, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use spooled::{Backing, PathError, SpoolOptions, SpooledTempFile};
 
@@ -49,8 +55,22 @@ impl Drop for Scratch {
 
 /// Says what is not tested here, and why, past the harness that hides what passing tests print.
 pub(crate) fn skipped(why: &str) {
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let test = thread::current().name().unwrap_or("a test").to_owned();
     let _ = writeln!(io::stderr(), "skipped: {why} ({test})");
+}
+
+/// Work that stands still fails, instead of holding up all that comes after it.
+#[track_caller]
+pub(crate) fn in_time(work: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel();
+    let worker = thread::spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    match is_done.recv_timeout(Duration::from_secs(120)) {
+        Err(RecvTimeoutError::Timeout) => panic!("somebody waits where there is something to be had"),
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
+    }
 }
 
 /// Bytes that repeat nowhere within what a test looks at, so that a byte out of place is seen.

@@ -3,12 +3,15 @@
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::Read;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use super::{Scratch, skipped};
+use parking_lot::{Mutex, MutexGuard};
+
+use super::{MIB, Scratch, skipped};
 
 /// A mounted file system, with something in it that takes up space.
 pub(crate) struct Mount {
@@ -125,6 +128,30 @@ impl Drop for Mount {
         }
         let _ = run(Command::new("umount").arg("--lazy").arg(&self.path));
         assert!(thread::panicking(), "something is still open: {said}");
+    }
+}
+
+/// A disk of 1 MiB, of which each byte is accounted for.
+///
+/// One test at a time: a program that another one starts has our files open until it has become that program, and a file
+/// that is open takes space.
+pub(crate) struct Disk {
+    mount: Mount,
+    _alone: MutexGuard<'static, ()>,
+}
+
+#[track_caller]
+pub(crate) fn small_disk() -> Option<Disk> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock();
+    Some(Disk { mount: Mount::tmpfs(MIB)?, _alone: alone })
+}
+
+impl Deref for Disk {
+    type Target = Mount;
+
+    fn deref(&self) -> &Mount {
+        &self.mount
     }
 }
 

@@ -9,4 +9,7 @@ mod growth;
 mod handles;
 mod limits;
 mod model;
+mod property;
+mod seekable;
 mod surface;
+mod tail;

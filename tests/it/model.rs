@@ -17,13 +17,9 @@
 //! Where it does not: a failed `read_exact` moves to the end, `read_to_string` of what is no UTF-8 moves nothing, reads and
 //! writes are never short at a window's edge, and one may seek anywhere.
 
-use std::fmt::Debug;
 use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::panic::{self, RefUnwindSafe};
 use std::time::Duration;
 
-use arbitrary::Arbitrary;
-use arbtest::arbtest;
 use spooled::{Backing, Overflow, SpooledTempFile};
 
 use crate::fixture::case::{Case, Directory};
@@ -35,38 +31,17 @@ use crate::fixture::size::{Edge, NOWHERE, Place, Size, Target};
 use crate::fixture::stream::{self, Ending, From, Manners, To};
 use crate::fixture::together::Together;
 use crate::fixture::{BACKINGS, Ground, KIB, MIB, assert_same, noise};
+use crate::property;
 
 #[test]
 fn p1_any_sequence_equals_cursor() {
-    holds(Life::run, |life| life.shorter().collect());
+    property::holds(BUDGET, Life::run, |life| life.shorter().collect());
 }
 
 /// The same of several spools of one pool, none of which sees anything of another, and of what they leave behind.
 #[test]
 fn p1_p6_p8_any_spools_of_one_pool_equal_cursors() {
-    holds(Together::run, |together| together.shorter().collect());
-}
-
-/// Runs whatever can be made, and of what fails the shortest that does.
-fn holds<T: for<'a> Arbitrary<'a> + Debug + RefUnwindSafe>(run: fn(&T), shorter: fn(&T) -> Vec<T>) {
-    let property = arbtest(|u| {
-        let life: T = u.arbitrary()?;
-        let panics = |life: &T| panic::catch_unwind(|| run(life)).is_err();
-        if panics(&life) {
-            let mut shortest = life;
-            // The same failure, or another one, with as little as possible in front of it.
-            while let Some(shorter) = shorter(&shortest).into_iter().find(panics) {
-                shortest = shorter;
-            }
-            eprintln!("the shortest life that fails: {shortest:?}");
-            run(&shortest);
-            unreachable!("it failed a moment ago");
-        }
-        Ok(())
-    });
-    // A budget that is set here would win over the one in the environment.
-    let property = if std::env::var_os("ARBTEST_BUDGET_MS").is_some() { property } else { property.budget(BUDGET) };
-    property.size_min(64).size_max(1500).run();
+    property::holds(BUDGET, Together::run, |together| together.shorter().collect());
 }
 
 const BUDGET: Duration = Duration::from_secs(20);
