@@ -125,6 +125,31 @@ fn p6_p8_a_file_that_gives_up_its_stale_end_loses_nothing_else() {
     });
 }
 
+/// However large it is: a part of it may have been published on its way otherwise.
+#[test]
+fn p8_a_write_that_a_pool_refuses_is_refused_whole() {
+    let scratch = Scratch::new();
+    for backing in BACKINGS {
+        for threshold in [0, 64 * KIB] {
+            let pool = Pool::builder().dir(scratch.path()).disk(900 * KIB as u64).build();
+            let (mut writer, mut reader) = tail::channel(&options(&pool, threshold, backing));
+            writer.write_all(&[OURS; 100 * KIB]).unwrap();
+            for _ in 0..2 {
+                assert_eq!(writer.write(&vec![MARKER; MIB]).unwrap_err().kind(), ErrorKind::QuotaExceeded);
+                writer.flush().unwrap();
+                assert_eq!(reader.published(), 100 * KIB as u64);
+            }
+            assert_eq!(writer.write(&vec![OURS; 800 * KIB]).unwrap(), 800 * KIB);
+            writer.finish().unwrap();
+            let mut seen = vec![];
+            reader.read_to_end(&mut seen).unwrap();
+            assert_same(&seen, &vec![OURS; 900 * KIB], "all that was accepted");
+            drop(reader);
+            at_rest(&pool);
+        }
+    }
+}
+
 /// Whoever goes last gives it all back: the writer, the first reader, or a clone.
 #[test]
 fn p8_the_last_to_go_gives_back() {

@@ -250,6 +250,41 @@ fn p1_threads_that_share_a_reader_read_at_any_place() {
     });
 }
 
+/// Large reads are on their way through memory, piece by piece, when it goes to the file: they go on there.
+#[test]
+fn p1_a_read_that_the_rollover_overtakes_is_whole() {
+    in_time(|| {
+        let scratch = Scratch::new();
+        let content = &CONTENT[..MIB];
+        for _ in 0..100 {
+            let (mut writer, reader) = tail::channel(&options(scratch.path(), MIB - 1, BACKINGS[0]));
+            // In many pieces.
+            content[..MIB - 1].chunks(5000).for_each(|piece| writer.write_all(piece).unwrap());
+            writer.flush().unwrap();
+            let over = AtomicBool::new(false);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let mut seen = vec![0; MIB - 1];
+                    while !over.load(Ordering::Relaxed) {
+                        assert_eq!(reader.read_at(&mut seen, 0).unwrap(), MIB - 1);
+                        assert_same(&seen, &content[..MIB - 1], "by read_at");
+                    }
+                });
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        let mut seen = vec![0; MIB - 1];
+                        reader.clone().read_exact(&mut seen).unwrap();
+                        assert_same(&seen, &content[..MIB - 1], "by read_exact");
+                    }
+                });
+                thread::sleep(Duration::from_millis(1));
+                writer.write_all(&content[MIB - 1..]).unwrap();
+                over.store(true, Ordering::Relaxed);
+            });
+        }
+    });
+}
+
 /// A writer that goes down with its thread is one that was dropped.
 #[test]
 fn p4_a_writer_that_panics_is_no_end() {
