@@ -8,6 +8,7 @@ use crate::options::SpoolOptions;
 use crate::pool::WINDOW;
 use crate::spooled::SpooledTempFile;
 use crate::store::Store;
+use crate::sys;
 
 /// Reads and seeks in a source that can only be read: a pipe, a socket, a decoder.
 ///
@@ -160,7 +161,11 @@ impl<R: Read> Content for Pulled<R> {
 
     #[inline]
     fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.store.read(buf, offset)
+        // What has just come is in the window.
+        match self.store.in_window(offset, buf.len()) {
+            Some(held) => Ok(sys::copy(held, buf)),
+            None => self.store.read(buf, offset),
+        }
     }
 
     fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {

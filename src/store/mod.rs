@@ -260,6 +260,12 @@ impl Store {
         if let Tier::Rolled(rolled) = &mut self.tier { rolled.read(buf, offset) } else { Ok(0) }
     }
 
+    /// What the window holds of `offset..offset + len`, if that is all of it.
+    #[inline]
+    pub(crate) fn in_window(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        if let Tier::Rolled(rolled) = &self.tier { rolled.in_window(offset, len) } else { None }
+    }
+
     /// Fills `buf` from `offset` on. Short only at the end.
     pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         match &self.tier {

@@ -269,6 +269,11 @@ impl Rolled {
         }
     }
 
+    #[inline]
+    pub(super) fn in_window(&self, offset: u64, len: usize) -> Option<&[u8]> {
+        self.window.held(offset, len)
+    }
+
     /// `offset..offset + len` as it lies in the mapping, where nothing newer is held and it is not too much.
     #[inline]
     fn mapped(&self, len: usize, offset: u64) -> Option<&[u8]> {
