@@ -43,7 +43,8 @@
 //! | has [failed](Writer::fail) | gets an error of that kind, with a [`Failed`] inside |
 //! | was dropped | gets [`BrokenPipe`](std::io::ErrorKind::BrokenPipe), with an [`Abandoned`] inside |
 //!
-//! An error comes behind all that was published before it, to every reader, and each time. What came before it can be read
+//! (Of [`Interrupted`](std::io::ErrorKind::Interrupted) readers get [`Other`](std::io::ErrorKind::Other): else they would try again,
+//! for ever.) An error comes behind all that was published before it, to every reader, and each time. What came before it can be read
 //! again and again.
 //!
 //! A reader waits for the writer, never the other way round. So who has both in one thread, and reads what it has not flushed
