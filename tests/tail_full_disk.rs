@@ -254,3 +254,27 @@ fn with_something_unwritten(disk: &Mount, backing: Backing, unwritten: usize) ->
     assert_full(&writer.flush().unwrap_err(), disk.path());
     (writer, reader, content)
 }
+
+/// What a write says it took is what there is, however many pieces it went in.
+#[test]
+fn p4_a_large_write_that_the_disk_ends_tells_what_it_took() {
+    let Some(disk) = small_disk() else { return };
+    let content = bytes(2 * MIB, 6);
+    for backing in BACKINGS {
+        disk.fill(600 * KIB);
+        let (mut writer, mut reader) = tail::channel(&options(disk.path(), 0, backing));
+        let taken = writer.write(&content).unwrap();
+        assert!((256 * KIB..=600 * KIB).contains(&taken), "{taken} were taken");
+        assert_full(&writer.write(&content[taken..]).unwrap_err(), disk.path());
+        assert_published(&reader, &content[..taken]);
+        disk.resize(4 * MIB);
+        writer.write_all(&content[taken..]).unwrap();
+        writer.finish().unwrap();
+        let mut all = vec![];
+        reader.read_to_end(&mut all).unwrap();
+        assert_same(&all, &content, "after it went on");
+        drop(reader);
+        disk.clear(MIB);
+    }
+    assert_empty(disk.path());
+}

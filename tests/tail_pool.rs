@@ -184,6 +184,32 @@ fn p8_the_last_to_go_gives_back() {
     assert_empty(scratch.path());
 }
 
+/// Whoever still reads keeps the file alone, and of that no more than what is in it.
+#[test]
+fn p8_an_end_gives_back_what_only_the_writer_needed() {
+    let scratch = Scratch::new();
+    for backing in BACKINGS {
+        for finished in [true, false] {
+            let pool = Pool::builder().dir(scratch.path()).memory(4 * MIB).disk(2 << 20).build();
+            let (mut writer, reader) = tail::channel(&options(&pool, 0, backing));
+            writer.write_all(&[OURS; 1000]).unwrap();
+            let stats = sound(&pool);
+            assert!(stats.memory_used > stats.memory_retained && stats.disk_used > 1000, "{stats:?}");
+            if finished {
+                writer.finish().unwrap()
+            } else {
+                drop(writer)
+            }
+            let stats = sound(&pool);
+            assert_eq!(stats.memory_used, stats.memory_retained, "{stats:?}");
+            assert_eq!(stats.disk_used - stats.disk_retained, 1000, "{stats:?}");
+            drop(reader);
+            at_rest(&pool);
+        }
+    }
+    assert_empty(scratch.path());
+}
+
 #[expect(dead_code, reason = "it is held, and dropped")]
 enum Out {
     Writer(tail::Writer),

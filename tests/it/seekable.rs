@@ -11,7 +11,7 @@
 use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom};
 use std::time::Duration;
 
-use spooled::{Overflow, SeekableReader};
+use spooled::{Overflow, SeekableReader, SpoolOptions};
 
 use crate::fixture::case::{Case, Directory};
 use crate::fixture::end::End;
@@ -206,4 +206,25 @@ fn p8_a_reader_goes_on_when_a_pool_has_room_again() {
             drop(reader);
         }
     }
+}
+
+/// A byte that memory had no place for is there once, when a directory has appeared.
+#[test]
+fn p4_a_reader_goes_on_when_there_is_a_directory_after_all() {
+    let ground = Ground::new();
+    let content = noise(100 * KIB, 5);
+    let dir = ground.path().join("later");
+    let mut options = SpoolOptions::new();
+    options.threshold(10).overflow(Overflow::DiskOrMemory(5000)).dir(&dir);
+    let mut reader = SeekableReader::with_options(content, &options);
+    let mut seen = vec![];
+    for _ in 0..3 {
+        let error = reader.read_to_end(&mut seen).unwrap_err();
+        assert_eq!((error.kind(), seen.len(), reader.pulled()), (ErrorKind::FileTooLarge, 5000, 5000));
+    }
+    std::fs::create_dir(&dir).unwrap();
+    reader.read_to_end(&mut seen).unwrap();
+    assert!(seen == content, "{} of {} bytes", seen.len(), content.len());
+    drop(reader);
+    std::fs::remove_dir(&dir).unwrap();
 }
