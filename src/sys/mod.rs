@@ -1,7 +1,10 @@
 //! The one safe vocabulary over what systems do differently: an anonymous file, and questions about where it would go.
 //!
 //! Knows nothing of spools. The only `unsafe` code of the crate is below this module.
-#![allow(unsafe_code, reason = "mappings and system calls; denied everywhere else")]
+#![allow(
+    unsafe_code,
+    reason = "mappings, system calls, memory that is read while it is filled; denied everywhere else"
+)]
 
 mod anon;
 mod copy;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use spooled::{Overflow, SeekableReader, SpoolOptions};
 
-use crate::fixture::case::{Case, Directory};
+use crate::fixture::case::Case;
 use crate::fixture::end::End;
 use crate::fixture::look::Look;
 use crate::fixture::op::Fill;
@@ -62,20 +62,7 @@ fn p1_p8_each_look_equals_cursor_where_something_is_short() {
         PoolCase { memory: 0, disk: len as u64, ..unlimited },
         PoolCase { memory: 50 * KIB, disk: 50 * KIB as u64, retain_memory: 0, ..unlimited },
     ];
-    let ends = |case: Case| {
-        [
-            Case { max_len: len as u64 / 2, ..case },
-            Case { max_len: len as u64, ..case },
-            Case { overflow: Overflow::Fail, ..case },
-            Case { overflow: Overflow::DiskOrMemory(len / 3), directory: Directory::Missing, ..case },
-            Case { directory: Directory::Missing, ..case },
-        ]
-    };
-    let thresholds = [0, 1, len / 4, len - 1, len, usize::MAX];
-    let plain = thresholds.into_iter().flat_map(|threshold| BACKINGS.map(|backing| Case::new(threshold, backing)));
-    let short =
-        plain.flat_map(|case| pools.map(|pool| Case { pool: Some(pool), ..case }).into_iter().chain(ends(case)));
-    for case in short {
+    for case in Case::short(len, &pools) {
         let manners = Manners { piece: 0, large: false, interrupted: 3 };
         let script = Script { content: fill(len), manners, lies: false, faults: vec![] };
         let then = Then::Parts { ops: vec![], end: End::Freeze };

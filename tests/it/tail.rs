@@ -16,15 +16,15 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-use spooled::{Backing, Overflow};
+use spooled::Backing;
 
-use crate::fixture::case::{Case, Directory};
+use crate::fixture::KIB;
+use crate::fixture::case::Case;
 use crate::fixture::look::Look;
 use crate::fixture::op::Fill;
 use crate::fixture::pool::PoolCase;
 use crate::fixture::size::{Edge, Place, Size, Target};
 use crate::fixture::tail::{Cause, End, Reading, Step, Tailing, Writing};
-use crate::fixture::{BACKINGS, KIB};
 use crate::property;
 
 const ENDS: [End; 3] = [End::Finish, End::Fail(Cause::Reset), End::Drop];
@@ -63,20 +63,7 @@ fn p1_p8_each_way_to_write_and_read_where_something_is_short() {
             PoolCase { memory: 0, disk: len as u64 * 2, ..unlimited },
             PoolCase { memory: 50 * KIB, disk: 50 * KIB as u64, retain_memory: 0, ..unlimited },
         ];
-        let ends = |case: Case| {
-            [
-                Case { max_len: len as u64 / 2, ..case },
-                Case { max_len: len as u64, ..case },
-                Case { overflow: Overflow::Fail, ..case },
-                Case { overflow: Overflow::DiskOrMemory(len / 3), directory: Directory::Missing, ..case },
-                Case { directory: Directory::Missing, ..case },
-            ]
-        };
-        let thresholds = [0, 1, len / 4, len - 1, len, usize::MAX];
-        let plain = thresholds.into_iter().flat_map(|threshold| BACKINGS.map(|backing| Case::new(threshold, backing)));
-        let short =
-            plain.flat_map(|case| pools.map(|pool| Case { pool: Some(pool), ..case }).into_iter().chain(ends(case)));
-        for (number, case) in short.enumerate() {
+        for (number, case) in Case::short(len, &pools).enumerate() {
             Tailing { case, steps: each_step(len), end: ENDS[number % 3] }.run();
         }
     });
