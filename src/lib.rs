@@ -170,9 +170,13 @@
 
 mod cursor;
 mod directory;
+#[cfg(feature = "tokio")]
+mod errand;
 mod error;
 mod frozen;
 mod gauge;
+#[cfg(feature = "http")]
+pub mod http;
 mod options;
 mod pool;
 mod seekable;
@@ -181,6 +185,8 @@ mod store;
 mod sync;
 mod sys;
 pub mod tail;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 pub use directory::default_directory;
 pub use error::{Limit, LimitError, PathError};

@@ -8,10 +8,12 @@ use bytes::Bytes;
 
 use super::view::Shared;
 use crate::error;
+use crate::sys::Wait;
 
 /// The pieces of a [`SpooledBytes`](crate::SpooledBytes), from its start: see
 /// [`chunks`](crate::SpooledBytes::chunks). Borrows nothing.
 #[must_use = "an iterator does nothing unless it is used"]
+#[derive(Clone)]
 pub struct Chunks {
     content: Shared,
     offset: u64,
@@ -23,12 +25,27 @@ impl Chunks {
         Self { content, offset: 0, size: size.max(1) }
     }
 
-    fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         let len = match &self.content {
             Shared::Memory(bytes) => bytes.len() as u64,
             Shared::Disk(extent) => extent.len(),
         };
         len - self.offset
+    }
+
+    /// The next one of content in memory: `None` if it is on disk, `Some(None)` at the end.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn next_in_memory(&mut self) -> Option<Option<Bytes>> {
+        if self.left() > 0 && matches!(self.content, Shared::Disk(_)) {
+            return None;
+        }
+        Some(self.next().and_then(Result::ok))
+    }
+
+    /// Goes on behind the next `count` bytes.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn skip_bytes(&mut self, count: usize) {
+        self.offset += count as u64;
     }
 
     fn piece(&self, count: usize) -> io::Result<Bytes> {
@@ -40,7 +57,7 @@ impl Chunks {
             Shared::Disk(extent) => {
                 let mut piece: Vec<u8> = Vec::new();
                 piece.try_reserve_exact(count).map_err(|_| error::out_of_memory(count))?;
-                extent.read_behind(&mut piece, count, self.offset)?;
+                extent.read_behind(&mut piece, count, self.offset, Wait::ForTheDisk)?;
                 Ok(Bytes::from(piece))
             }
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::cursor::Content;
 use crate::store::{self, Disk, Lease, Medium, Parts, Window};
-use crate::sys;
+use crate::sys::{self, Spare, Wait};
 
 #[derive(Clone)]
 pub(super) enum View {
@@ -30,6 +30,7 @@ pub(super) struct DiskView {
 }
 
 /// What a view is of, without a place for reading on.
+#[derive(Clone)]
 pub(super) enum Shared {
     Memory(Bytes),
     Disk(Extent),
@@ -118,7 +119,7 @@ impl Content for View {
                 buf.extend_from_slice(rest(bytes, offset));
                 Ok(())
             }
-            Self::Disk(view) => view.extent.read_behind(buf, usize::MAX, offset).map(drop),
+            Self::Disk(view) => view.extent.read_behind(buf, usize::MAX, offset, Wait::ForTheDisk).map(drop),
         }
     }
 
@@ -158,9 +159,9 @@ impl Extent {
     }
 
     /// Reads at `offset` behind what `buf` holds, at most `most` bytes. Short only at the end.
-    pub(super) fn read_behind(&self, buf: &mut Vec<u8>, most: usize, offset: u64) -> io::Result<usize> {
+    pub(super) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, wait: Wait) -> io::Result<usize> {
         let count = sys::within(self.len, offset, most);
-        match self.disk().read_behind(buf, count, self.start + offset)? {
+        match self.disk().read_behind(buf, count, self.start + offset, wait)? {
             all if all == count => Ok(count),
             _ => Err(self.disk().error(io::ErrorKind::UnexpectedEof.into())),
         }

@@ -3,6 +3,8 @@
 //! What a spool turns into stands with what it turns into: `into` (data, a file), `persist` (a name), `frozen`.
 
 mod into;
+#[cfg(feature = "tokio")]
+mod now;
 mod persist;
 mod write;
 

@@ -14,7 +14,7 @@
 //! Knows nothing of the window: its length is the file's, which the content may exceed by what is still to be written.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, IoSlice, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::window::Medium;
 use crate::error::{Limit, LimitError, PathError};
 use crate::options::Backing;
 use crate::pool::Home;
-use crate::sys::{self, AnonFile, Spare};
+use crate::sys::{self, AnonFile, Spare, Wait};
 
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -162,8 +162,21 @@ impl Disk {
         if end > SET_ASIDE_FROM && end > self.ahead {
             self.set_aside_for(end);
         }
-        match self.file.write_at(buf, offset) {
-            Err(error) if self.gives_way(&error) => self.file.write_at(buf, offset),
+        self.write_by(|file| file.write_at(buf, offset, Wait::ForTheDisk))
+    }
+
+    /// The same of several buffers, one behind the other, of `count` bytes in all.
+    pub(super) fn write_vectored_at(&mut self, bufs: &[IoSlice<'_>], count: usize, offset: u64) -> io::Result<usize> {
+        let end = offset + count as u64;
+        if end > SET_ASIDE_FROM && end > self.ahead {
+            self.set_aside_for(end);
+        }
+        self.write_by(|file| file.write_vectored_at(bufs, offset))
+    }
+
+    fn write_by(&mut self, mut write: impl FnMut(&mut AnonFile) -> io::Result<usize>) -> io::Result<usize> {
+        match write(&mut self.file) {
+            Err(error) if self.gives_way(&error) => write(&mut self.file),
             done => done,
         }
         .map_err(|error| {
@@ -171,6 +184,12 @@ impl Disk {
             self.reusable = false;
             PathError::at(&self.directory, error)
         })
+    }
+
+    /// Writes what takes no waiting. What is wrong with the disk, who waits for it will find out.
+    #[cfg(feature = "tokio")]
+    pub(super) fn write_at_once(&mut self, buf: &[u8], offset: u64) -> Option<usize> {
+        self.file.write_at(buf, offset, Wait::Never).ok()
     }
 
     /// Whether the disk was full, and what its pool retained has made room on it.
@@ -260,6 +279,12 @@ impl Disk {
         .map_err(|error| self.error(error))
     }
 
+    /// Whether the system has much to free when it goes, and it is not kept instead.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_slow_to_drop(&self) -> bool {
+        self.physical() >= MUCH && !(self.reusable && self.home.is_some())
+    }
+
     pub(super) fn backing(&self) -> Backing {
         self.backing
     }
@@ -300,12 +325,12 @@ impl Medium for Disk {
         self.home.as_ref()
     }
 
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset).map_err(|error| self.error(error))
+    fn read_at(&self, buf: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
+        self.file.read_at(buf, offset, wait).map_err(|error| self.error(error))
     }
 
-    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        self.file.read_behind(buf, most, offset).map_err(|error| self.error(error))
+    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, wait: Wait) -> io::Result<usize> {
+        self.file.read_behind(buf, most, offset, wait).map_err(|error| self.error(error))
     }
 
     #[inline]
@@ -340,5 +365,8 @@ fn no_room(home: &Home) -> io::Error {
     LimitError::quota(Limit::PoolDisk, home.files.limit())
 }
 
+/// So many bytes take the system longer to free than it takes to ask another thread for it.
+#[cfg(feature = "tokio")]
+const MUCH: u64 = 1 << 20;
 const SET_ASIDE_FROM: u64 = 2 << 20;
 const SET_ASIDE_MOST: u64 = 16 << 20;

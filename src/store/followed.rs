@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use super::lease::Lease;
 use crate::error::PathError;
-use crate::sys::{self, Spare};
+use crate::sys::{self, Spare, Wait};
 
 #[derive(Debug)]
 pub(crate) struct Followed {
@@ -34,12 +34,12 @@ impl Followed {
         debug_assert!(first, "it ends once");
     }
 
-    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buf, offset).map_err(|error| self.error(error))
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
+        self.file.read_at(buf, offset, wait).map_err(|error| self.error(error))
     }
 
-    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        self.file.read_behind(buf, most, offset).map_err(|error| self.error(error))
+    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, wait: Wait) -> io::Result<usize> {
+        self.file.read_behind(buf, most, offset, wait).map_err(|error| self.error(error))
     }
 
     #[cold]

@@ -7,6 +7,8 @@ mod copy;
 mod disk;
 mod followed;
 mod lease;
+#[cfg(feature = "tokio")]
+mod now;
 mod overflow;
 mod roll;
 mod rolled;
@@ -20,8 +22,12 @@ pub(crate) use bounds::copy;
 pub(crate) use disk::Disk;
 pub(crate) use followed::Followed;
 pub(crate) use lease::Lease;
+#[cfg(feature = "tokio")]
+pub(crate) use overflow::make_way_now;
 pub(crate) use overflow::{Tiers, allowed, make_way};
 pub(crate) use roll::roll;
+#[cfg(feature = "tokio")]
+pub(crate) use window::{AtOnce, at_once};
 pub(crate) use window::{Medium, Window};
 
 use crate::error::{self, Limit, LimitError};
@@ -30,6 +36,7 @@ use crate::pool::{Buffer, Home, Seat};
 use crate::sys;
 use bounds::LONGEST;
 use rolled::Rolled;
+use window::DIRECT;
 
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -97,14 +104,17 @@ impl Store {
         self.make_way(offset, buf.len())?;
         match &mut self.tier {
             Tier::Rolled(rolled) => rolled.write(buf, offset),
-            Tier::Memory(memory) => {
-                let room = memory.capacity().saturating_sub(offset as usize);
-                let buf = &buf[..buf.len().min(room)];
-                memory.put(buf, offset as usize);
-                Ok(buf.len())
-            }
-            Tier::Untouched => unreachable!("the way was made"),
+            _ => Ok(self.put_in_memory(buf, offset).expect("the way was made")),
         }
+    }
+
+    /// As much as there is room for in memory, which is where the content is.
+    fn put_in_memory(&mut self, buf: &[u8], offset: u64) -> Option<usize> {
+        let Tier::Memory(memory) = &mut self.tier else { return None };
+        let room = memory.capacity().saturating_sub(offset as usize);
+        let buf = &buf[..buf.len().min(room)];
+        memory.put(buf, offset as usize);
+        Some(buf.len())
     }
 
     /// Memory to work with, if it is not on disk.
@@ -131,13 +141,22 @@ impl Store {
             return Ok(0);
         }
         // As one write: it rolls over before the first of them, or is refused as a whole.
-        let total = self.allowed(total, offset)?;
-        self.make_way(offset, total)?;
-        if let Tier::Rolled(rolled) = &mut self.tier {
-            rolled.claim(offset, total)?;
-        }
+        let allowed = self.allowed(total, offset)?;
+        self.make_way(offset, allowed)?;
         let mut done = 0;
-        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+        if let Tier::Rolled(rolled) = &mut self.tier {
+            let claimed = rolled.claim(offset, allowed)?;
+            if claimed == total && total >= DIRECT {
+                done = rolled.write_vectored(bufs, total, offset)?;
+            }
+        }
+        let mut passed = done;
+        for buf in bufs {
+            let (written, buf) = buf.split_at(passed.min(buf.len()));
+            passed -= written.len();
+            if buf.is_empty() {
+                continue;
+            }
             match self.write(buf, offset.saturating_add(done as u64)) {
                 Ok(written) => {
                     done += written;

@@ -65,6 +65,46 @@ pub(crate) fn make_way(tiers: &mut impl Tiers, offset: u64, end: u64) -> io::Res
     }
 }
 
+/// The same, if that takes no file: else `None`, with nothing changed.
+#[cfg(feature = "tokio")]
+pub(crate) fn make_way_now(tiers: &mut impl Tiers, offset: u64, end: u64) -> Option<io::Result<()>> {
+    let Settings { threshold, overflow, .. } = *tiers.settings();
+    if matches!(overflow, Overflow::DiskOrMemory(_)) && end > tiers.room().max(threshold as u64) {
+        return None;
+    }
+    match make_way(&mut WithoutDisk(tiers), offset, end) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        made => Some(made),
+    }
+}
+
+/// Memory that may grow, and for now not become a file.
+#[cfg(feature = "tokio")]
+struct WithoutDisk<'a, T>(&'a mut T);
+
+#[cfg(feature = "tokio")]
+impl<T: Tiers> Tiers for WithoutDisk<'_, T> {
+    fn settings(&self) -> &Settings {
+        self.0.settings()
+    }
+
+    fn home(&self) -> Option<&Arc<Home>> {
+        self.0.home()
+    }
+
+    fn room(&self) -> u64 {
+        self.0.room()
+    }
+
+    fn grow(&mut self, need: usize, most: usize) -> io::Result<()> {
+        self.0.grow(need, most)
+    }
+
+    fn roll_over(&mut self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
 /// The same where memory ends at `most`.
 fn make_way_below(tiers: &mut impl Tiers, most: usize, offset: u64, end: u64) -> io::Result<()> {
     let most = most as u64;

@@ -9,7 +9,7 @@
 //! Knows nothing of windows, nor of which bytes are content.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,7 @@ use bytes::BytesMut;
 use parking_lot::Mutex;
 
 use super::FileSystem;
+use super::at_once::{Unanswered, Wait};
 use super::copy::within;
 use super::map::Map;
 use super::marks::Boundary;
@@ -50,6 +51,7 @@ struct Open {
     handle: Handle,
     /// `len`, for those who read along.
     written: AtomicU64,
+    unanswered: Unanswered,
     // After the handle: what was taken for the file is given back when that is closed.
     boundary: Option<Boundary>,
 }
@@ -75,7 +77,7 @@ impl AnonFile {
             named: AtomicBool::new(false),
             len: 0,
             claim: boundary.as_ref().map_or(u64::MAX, Boundary::claimed),
-            open: Arc::new(Open { handle, written: AtomicU64::new(0), boundary }),
+            open: Arc::new(Open { handle, written: AtomicU64::new(0), unanswered: Unanswered::default(), boundary }),
             treacherous: AtomicBool::new(false),
             file_system: OnceLock::new(),
             mapping: Mutex::new(()),
@@ -83,14 +85,29 @@ impl AnonFile {
     }
 
     /// Writes at `offset`, which is at most `len`. One call, whose count may be short.
-    pub(crate) fn write_at(&mut self, buf: &[u8], offset: u64) -> io::Result<usize> {
+    pub(crate) fn write_at(&mut self, buf: &[u8], offset: u64, wait: Wait) -> io::Result<usize> {
+        debug_assert!(offset <= self.len && !buf.is_empty());
+        let Open { handle, unanswered, .. } = &*self.open;
+        let written = match wait {
+            Wait::ForTheDisk => system::write_at(handle, buf, offset)?,
+            Wait::Never => unanswered.write_at(handle, buf, offset)?,
+        };
+        self.written(offset, written)
+    }
+
+    /// The same of several buffers, one behind the other, which are not all empty.
+    pub(crate) fn write_vectored_at(&mut self, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
         debug_assert!(offset <= self.len);
-        let written = system::write_at(&self.open.handle, buf, offset)?;
-        if written == 0 && !buf.is_empty() {
+        let written = system::write_vectored_at(&self.open.handle, bufs, offset)?;
+        self.written(offset, written)
+    }
+
+    fn written(&mut self, offset: u64, count: usize) -> io::Result<usize> {
+        if count == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        self.grown_to(offset + written as u64);
-        Ok(written)
+        self.grown_to(offset + count as u64);
+        Ok(count)
     }
 
     /// Makes the file longer, with a hole. What another left there is cut off first.
@@ -252,13 +269,13 @@ impl AnonFile {
     }
 
     /// Fills `buf` from `offset` on; the count is short only at the file's end.
-    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.open.read_at(buf, offset, self.len)
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
+        self.open.read_at(buf, offset, self.len, wait)
     }
 
     /// Reads behind what `buf` holds, within its capacity, at most `most` bytes; short only at the file's end.
-    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        self.open.read_behind(buf, most, offset, self.len)
+    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, wait: Wait) -> io::Result<usize> {
+        self.open.read_behind(buf, most, offset, self.len, wait)
     }
 
     /// All of the file through the mapping, if there is one and it is safe to look at. Which bytes of it are content is the
@@ -338,11 +355,16 @@ impl AnonFile {
 
 impl Open {
     /// `end` is where what the owner has written ends, or before that: no byte behind it is looked at.
-    fn read_at(&self, buf: &mut [u8], offset: u64, end: u64) -> io::Result<usize> {
+    fn read_at(&self, buf: &mut [u8], offset: u64, end: u64, wait: Wait) -> io::Result<usize> {
         let count = within(end, offset, buf.len());
         let mut done = 0;
         while done < count {
-            match system::read_at(&self.handle, &mut buf[done..count], offset + done as u64)? {
+            let (rest, at) = (&mut buf[done..count], offset + done as u64);
+            let read = match wait {
+                Wait::ForTheDisk => system::read_at(&self.handle, rest, at)?,
+                Wait::Never => self.unanswered.read_at(&self.handle, rest, at)?,
+            };
+            match read {
                 0 => break,
                 read => done += read,
             }
@@ -350,7 +372,7 @@ impl Open {
         Ok(done)
     }
 
-    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, end: u64) -> io::Result<usize> {
+    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, end: u64, wait: Wait) -> io::Result<usize> {
         let count = within(end, offset, most);
         let mut done = 0;
         while done < count {
@@ -359,7 +381,11 @@ impl Open {
             if room == 0 {
                 break;
             }
-            let read = system::read_spare(&self.handle, &mut spare[..room], offset + done as u64)?;
+            let (spare, at) = (&mut spare[..room], offset + done as u64);
+            let read = match wait {
+                Wait::ForTheDisk => system::read_spare(&self.handle, spare, at)?,
+                Wait::Never => self.unanswered.read_spare(&self.handle, spare, at)?,
+            };
             if read == 0 {
                 break;
             }
@@ -382,13 +408,13 @@ pub(crate) struct Reading(Arc<Open>);
 
 impl Reading {
     /// As [`AnonFile::read_at`].
-    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.read_at(buf, offset, self.0.written.load(Ordering::Acquire))
+    pub(crate) fn read_at(&self, buf: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
+        self.0.read_at(buf, offset, self.0.written.load(Ordering::Acquire), wait)
     }
 
     /// As [`AnonFile::read_behind`].
-    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
-        self.0.read_behind(buf, most, offset, self.0.written.load(Ordering::Acquire))
+    pub(crate) fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, wait: Wait) -> io::Result<usize> {
+        self.0.read_behind(buf, most, offset, self.0.written.load(Ordering::Acquire), wait)
     }
 }
 

@@ -7,6 +7,7 @@
 )]
 
 mod anon;
+mod at_once;
 mod copy;
 mod handle;
 mod map;
@@ -20,6 +21,7 @@ mod segment;
 mod system;
 
 pub(crate) use anon::{AnonFile, Reading, Spare, Tail, create_named};
+pub(crate) use at_once::Wait;
 pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};

@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,10 @@ pub(super) fn read_spare(file: &Handle, _: &mut [MaybeUninit<u8>], _: u64) -> io
 }
 
 pub(super) fn write_at(file: &Handle, _: &[u8], _: u64) -> io::Result<usize> {
+    match *file {}
+}
+
+pub(super) fn write_vectored_at(file: &Handle, _: &[IoSlice<'_>], _: u64) -> io::Result<usize> {
     match *file {}
 }
 

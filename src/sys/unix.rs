@@ -5,7 +5,7 @@
 //! killed between the two calls, some microseconds apart, leaves an empty file of mode 0600.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,23 @@ const MOVED: usize = 1 << 20;
 pub(super) fn write_at(file: &Handle, buf: &[u8], offset: u64) -> io::Result<usize> {
     Ok(retry_on_intr(|| rustix::io::pwrite(file, buf, offset))?)
 }
+
+/// `pwritev`: one call, whose count may be short.
+#[doc(alias = "pwritev")]
+#[cfg(not(any(target_os = "haiku", target_os = "nto", target_os = "redox", target_os = "solaris")))]
+pub(super) fn write_vectored_at(file: &Handle, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+    let bufs = &bufs[..bufs.len().min(MOST_AT_ONCE)];
+    Ok(retry_on_intr(|| rustix::io::pwritev(file, bufs, offset))?)
+}
+
+#[cfg(any(target_os = "haiku", target_os = "nto", target_os = "redox", target_os = "solaris"))]
+pub(super) fn write_vectored_at(file: &Handle, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+    write_at(file, bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| &buf[..]), offset)
+}
+
+/// What one call takes (`IOV_MAX`).
+#[cfg(not(any(target_os = "haiku", target_os = "nto", target_os = "redox", target_os = "solaris")))]
+const MOST_AT_ONCE: usize = 1024;
 
 /// Blocks for `from..from + len`, the length left as it is.
 #[doc(alias = "fallocate")]

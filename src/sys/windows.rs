@@ -3,7 +3,7 @@
 //! Such a file has a name while it is open, and cannot be given another: persisting copies.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
@@ -74,6 +74,11 @@ pub(super) fn read_spare(file: &Handle, spare: &mut [MaybeUninit<u8>], offset: u
 /// One call, whose count may be short.
 pub(super) fn write_at(file: &Handle, buf: &[u8], offset: u64) -> io::Result<usize> {
     file.seek_write(buf, offset)
+}
+
+/// One call, of the first of them that is not empty.
+pub(super) fn write_vectored_at(file: &Handle, bufs: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+    write_at(file, bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| &buf[..]), offset)
 }
 
 pub(super) fn set_aside(_: &Handle, _: u64, _: u64) -> io::Result<()> {

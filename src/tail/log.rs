@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::pool::{Buffer, Home, Seat};
 use crate::store::{Followed, Medium};
 use crate::sync::{Mutex, OnceLock};
-use crate::sys::{self, Segment, Spare};
+use crate::sys::{self, Segment, Spare, Wait};
 
 #[derive(Debug)]
 pub(super) struct Log {
@@ -80,20 +80,20 @@ impl Medium for Log {
         self.seat.as_deref().map(Seat::home)
     }
 
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read_at(&self, buf: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
         let mut done = 0;
         self.take_from_memory(offset, buf.len(), |piece| done += sys::copy(piece, &mut buf[done..]));
         match self.file.get() {
-            Some(file) if done < buf.len() => Ok(done + file.read_at(&mut buf[done..], offset + done as u64)?),
+            Some(file) if done < buf.len() => Ok(done + file.read_at(&mut buf[done..], offset + done as u64, wait)?),
             _ => Ok(done),
         }
     }
 
-    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize> {
+    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, wait: Wait) -> io::Result<usize> {
         let most = most.min(buf.spare().len());
         let done = self.take_from_memory(offset, most, |piece| buf.append(piece));
         match self.file.get() {
-            Some(file) if done < most => Ok(done + file.read_behind(buf, most - done, offset + done as u64)?),
+            Some(file) if done < most => Ok(done + file.read_behind(buf, most - done, offset + done as u64, wait)?),
             _ => Ok(done),
         }
     }

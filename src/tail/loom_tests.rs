@@ -92,3 +92,46 @@ fn p1_loom_no_wake_up_is_lost() {
         writer.finish().unwrap();
     });
 }
+
+/// P1: nor is one of a task's, while a thread waits for the same.
+#[test]
+fn p1_loom_no_waker_is_lost() {
+    in_every_order(|| {
+        let (mut writer, mut reader) = channel(&options(usize::MAX));
+        let shared = reader.shared();
+        let task = thread::spawn(move || {
+            let mut ticket = None;
+            loom::future::block_on(std::future::poll_fn(|cx| shared.progress.poll_past(0, &mut ticket, cx))).unwrap()
+        });
+        let blocked = thread::spawn(move || reader.read(&mut [0; 2]).unwrap());
+        writer.write_all(b"a").unwrap();
+        writer.flush().unwrap();
+        assert!(task.join().unwrap());
+        assert_eq!(blocked.join().unwrap(), 1);
+        writer.finish().unwrap();
+    });
+}
+
+/// P4: a task that waits is told of the end, whichever that is, and whenever it comes.
+#[test]
+fn p4_loom_a_task_hears_of_the_end() {
+    for finishes in [true, false] {
+        in_every_order(move || {
+            let (writer, reader) = channel(&options(usize::MAX));
+            let shared = reader.shared();
+            let task = thread::spawn(move || {
+                let mut ticket = None;
+                loom::future::block_on(std::future::poll_fn(|cx| shared.progress.poll_past(0, &mut ticket, cx)))
+            });
+            if finishes {
+                writer.finish().unwrap();
+            } else {
+                drop(writer);
+            }
+            match task.join().unwrap() {
+                Ok(past) => assert!(finishes && !past),
+                Err(error) => assert!(!finishes && error.kind() == ErrorKind::BrokenPipe),
+            }
+        });
+    }
+}

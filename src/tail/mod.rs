@@ -64,6 +64,8 @@ mod loom_tests;
 mod progress;
 mod reader;
 mod shared;
+#[cfg(feature = "tokio")]
+mod tasks;
 mod writer;
 
 use std::sync::Arc;

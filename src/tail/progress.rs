@@ -2,20 +2,60 @@
 //!
 //! Invariants: what is published only rises, and does not after the end. Whoever waits looks under the lock, and whoever
 //! changes anything does it under the lock and wakes all afterwards: no wake-up is lost. Who need not wait takes no lock.
+//! Threads wait for the condition; tasks leave their `Waker`, one for each reader, and are woken without the lock.
 //! Knows nothing of where the content is.
 
 use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::task::Waker;
+#[cfg(any(feature = "tokio", all(test, loom)))]
+use std::task::{Context, Poll};
 
 use crate::sync::{AtomicU64, Condvar, Mutex, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Progress {
     published: AtomicU64,
-    ending: Mutex<Option<Ending>>,
+    state: Mutex<State>,
     more: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    ending: Option<Ending>,
+    #[cfg(any(feature = "tokio", all(test, loom)))]
+    tasks: Tasks,
+}
+
+impl State {
+    fn new() -> Self {
+        Self {
+            ending: None,
+            #[cfg(any(feature = "tokio", all(test, loom)))]
+            tasks: Tasks::default(),
+        }
+    }
+
+    /// Those who wait, to be woken when nothing is locked any more.
+    #[cfg(any(feature = "tokio", all(test, loom)))]
+    fn take_tasks(&mut self) -> impl Iterator<Item = Waker> + use<> {
+        std::mem::take(&mut self.tasks.waiting).into_values()
+    }
+
+    #[cfg(not(any(feature = "tokio", all(test, loom))))]
+    fn take_tasks(&mut self) -> std::iter::Empty<Waker> {
+        std::iter::empty()
+    }
+}
+
+/// Tasks that wait, by their tickets.
+#[cfg(any(feature = "tokio", all(test, loom)))]
+#[derive(Debug, Default)]
+struct Tasks {
+    waiting: std::collections::BTreeMap<u64, Waker>,
+    tickets: u64,
 }
 
 /// The ends that content can come to.
@@ -28,7 +68,7 @@ pub(super) enum Ending {
 
 impl Progress {
     pub(super) fn new() -> Self {
-        Self { published: AtomicU64::new(0), ending: Mutex::new(None), more: Condvar::new() }
+        Self { published: AtomicU64::new(0), state: Mutex::new(State::new()), more: Condvar::new() }
     }
 
     /// How many bytes can be read: they are where readers look for them.
@@ -39,16 +79,26 @@ impl Progress {
 
     /// So many bytes can be read from now on.
     pub(super) fn publish(&self, len: u64) {
-        let held = self.ending.lock();
+        let mut state = self.state.lock();
         self.published.store(len, Ordering::Release);
-        drop(held);
-        self.more.notify_all();
+        let tasks = state.take_tasks();
+        drop(state);
+        self.wake(tasks);
     }
 
     /// No more will come.
     pub(super) fn end(&self, ending: Ending) {
-        *self.ending.lock() = Some(ending);
+        let mut state = self.state.lock();
+        state.ending = Some(ending);
+        let tasks = state.take_tasks();
+        drop(state);
+        self.wake(tasks);
+    }
+
+    #[inline]
+    fn wake(&self, tasks: impl Iterator<Item = Waker>) {
         self.more.notify_all();
+        tasks.for_each(Waker::wake);
     }
 
     /// Waits until there is something past `offset`, or (`false`) never will be.
@@ -59,16 +109,53 @@ impl Progress {
         if self.published() > offset {
             return Ok(true);
         }
-        let mut ending = self.ending.lock();
+        let mut state = self.state.lock();
         loop {
             if self.published() > offset {
                 return Ok(true);
             }
-            match &*ending {
+            match &state.ending {
                 Some(ending) => return ending.as_result().map(|()| false),
-                None => self.more.wait(&mut ending),
+                None => self.more.wait(&mut state),
             }
         }
+    }
+
+    /// The same for a task, that is woken when it is worth asking again. `ticket` is the reader's, who has one once it has waited.
+    #[cfg(any(feature = "tokio", all(test, loom)))]
+    pub(super) fn poll_past(
+        &self,
+        offset: u64,
+        ticket: &mut Option<u64>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        if self.published() > offset {
+            return Poll::Ready(Ok(true));
+        }
+        let mut state = self.state.lock();
+        if self.published() > offset {
+            return Poll::Ready(Ok(true));
+        }
+        if let Some(ending) = &state.ending {
+            return Poll::Ready(ending.as_result().map(|()| false));
+        }
+        let State { tasks, .. } = &mut *state;
+        let ticket = *ticket.get_or_insert_with(|| {
+            tasks.tickets += 1;
+            tasks.tickets
+        });
+        let before = tasks.waiting.insert(ticket, cx.waker().clone());
+        drop(state);
+        // A stranger's code, as the waking is.
+        drop(before);
+        Poll::Pending
+    }
+
+    /// The reader with that ticket does not wait any more.
+    #[cfg(feature = "tokio")]
+    pub(super) fn forget(&self, ticket: u64) {
+        let before = self.state.lock().tasks.waiting.remove(&ticket);
+        drop(before);
     }
 
     /// Waits until all is there.

@@ -5,9 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::shared::Shared;
+#[cfg(feature = "tokio")]
+use super::tasks::Task;
 use crate::cursor::{Content, Cursor, read_and_seek_by_cursor};
 use crate::store::{Medium, Window};
-use crate::sys::within;
+use crate::sys::{Wait, within};
 
 /// Reads what the [`Writer`](super::Writer) of a [`channel`](super::channel) writes, from its start, at its own pace.
 ///
@@ -31,18 +33,29 @@ use crate::sys::within;
 /// ```
 #[derive(Clone)]
 pub struct Reader {
-    cursor: Cursor<Following>,
+    pub(super) cursor: Cursor<Following>,
+    #[cfg(feature = "tokio")]
+    pub(super) task: Task,
 }
 
-struct Following {
+pub(super) struct Following {
     // Boxed: it is some hundred bytes, and readers are moved about.
-    window: Box<Window>,
-    shared: Arc<Shared>,
+    pub(super) window: Box<Window>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Reader {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { cursor: Cursor::new(Following::new(shared)) }
+        Self {
+            cursor: Cursor::new(Following::new(shared)),
+            #[cfg(feature = "tokio")]
+            task: Task::default(),
+        }
+    }
+
+    #[cfg(all(test, loom))]
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.cursor.content.shared)
     }
 
     /// Where the next read begins, in bytes from the start. It may lie past the end.
@@ -92,7 +105,12 @@ impl Reader {
 
 impl Following {
     fn new(shared: Arc<Shared>) -> Self {
-        Self { window: Box::new(Window::new(0, u64::MAX)), shared }
+        Self { window: Self::no_window(), shared }
+    }
+
+    /// One that has not moved yet.
+    pub(super) fn no_window() -> Box<Window> {
+        Box::new(Window::new(0, u64::MAX))
     }
 }
 
@@ -120,7 +138,7 @@ impl Content for Following {
 
     fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
         let count = within(self.len(), offset, buf.capacity() - buf.len());
-        match self.shared.log.read_behind(buf, count, offset)? {
+        match self.shared.log.read_behind(buf, count, offset, Wait::ForTheDisk)? {
             all if all == count => Ok(()),
             _ => Err(self.shared.log.error(io::ErrorKind::UnexpectedEof.into())),
         }

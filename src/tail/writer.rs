@@ -23,16 +23,18 @@ use crate::sys::Filler;
 /// refuses a write whole. So does a disk that is full, or it takes a part; either way nothing is lost, readers keep what was
 /// published, and one may go on when there is room.
 pub struct Writer {
-    tier: Tier,
-    len: u64,
+    pub(super) tier: Tier,
+    pub(super) len: u64,
     published: u64,
-    ended: bool,
+    pub(super) ended: bool,
     settings: Settings,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
+    #[cfg(feature = "tokio")]
+    pub(super) task: super::tasks::WriterTask,
 }
 
 #[derive(Debug)]
-enum Tier {
+pub(super) enum Tier {
     Memory {
         pieces: Vec<Piece>,
         /// Those of the pieces that are not full, in their order.
@@ -44,12 +46,33 @@ enum Tier {
 }
 
 impl Tier {
-    const EMPTY: Self = Self::Memory { pieces: Vec::new(), fillers: VecDeque::new(), room: 0 };
+    /// Memory that is full, where the content is `len` bytes long.
+    fn full(len: u64) -> Self {
+        Self::Memory { pieces: Vec::new(), fillers: VecDeque::new(), room: len }
+    }
 }
 
 impl Writer {
     pub(super) fn new(settings: Settings, shared: Arc<Shared>) -> Self {
-        Self { tier: Tier::EMPTY, len: 0, published: 0, ended: false, settings, shared }
+        Self {
+            tier: Tier::full(0),
+            len: 0,
+            published: 0,
+            ended: false,
+            settings,
+            shared,
+            #[cfg(feature = "tokio")]
+            task: Default::default(),
+        }
+    }
+
+    /// What takes its place while it is away: it holds nothing, and has ended already.
+    #[cfg(feature = "tokio")]
+    pub(super) fn stand_in(&self) -> Self {
+        let mut writer = Self::new(self.settings.clone(), Arc::clone(&self.shared));
+        (writer.tier, writer.len, writer.published) = (Tier::full(self.len), self.len, self.published);
+        writer.ended = true;
+        writer
     }
 
     /// Publishes all, and says that no more will come: readers find the end behind it.
@@ -87,17 +110,19 @@ impl Writer {
         self.end(Ending::Failed(Failed::new(error)));
     }
 
-    fn end(&mut self, ending: Ending) {
-        self.ended = true;
+    pub(super) fn end(&mut self, ending: Ending) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
         if let (Tier::Rolled(lease), Some(file)) =
-            (std::mem::replace(&mut self.tier, Tier::EMPTY), self.shared.log.file())
+            (std::mem::replace(&mut self.tier, Tier::full(self.len)), self.shared.log.file())
         {
             file.end_writing(lease);
         }
         self.shared.progress.end(ending);
     }
 
-    fn publish(&mut self, len: u64) {
+    pub(super) fn publish(&mut self, len: u64) {
         if len > self.published {
             self.published = len;
             self.shared.progress.publish(len);
@@ -113,7 +138,7 @@ impl Writer {
     }
 
     #[inline]
-    fn has_gathered(&self) -> bool {
+    pub(super) fn has_gathered(&self) -> bool {
         self.len - self.published >= WINDOW as u64
     }
 
@@ -131,7 +156,7 @@ impl Writer {
 
     /// Takes all of `buf`, if that is a small write that nothing has to happen for.
     #[inline]
-    fn append(&mut self, buf: &[u8]) -> bool {
+    pub(super) fn append(&mut self, buf: &[u8]) -> bool {
         match &mut self.tier {
             Tier::Rolled(lease) => lease.append(buf, self.len),
             Tier::Memory { room, .. } => {
@@ -144,9 +169,14 @@ impl Writer {
         }
     }
 
+    /// How much of `count` bytes more the maximum length allows.
+    pub(super) fn allowed(&self, count: usize) -> io::Result<usize> {
+        store::allowed(&self.settings, count, self.len)
+    }
+
     /// Appends in memory, which has room for it.
     #[inline]
-    fn fill(&mut self, mut buf: &[u8]) {
+    pub(super) fn fill(&mut self, mut buf: &[u8]) {
         let Tier::Memory { fillers, .. } = &mut self.tier else { return };
         while let (false, Some(filler)) = (buf.is_empty(), fillers.front_mut()) {
             buf = &buf[filler.append(buf)..];
@@ -160,7 +190,11 @@ impl Writer {
     /// Apart from `append`: what is large, grows, rolls, or meets a limit.
     #[inline(never)]
     fn write_slowly(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let buf = &buf[..store::allowed(&self.settings, buf.len(), self.len)?];
+        self.come_back();
+        if self.ended {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let buf = &buf[..self.allowed(buf.len())?];
         store::make_way(self, self.len, self.len + buf.len() as u64)?;
         // All of it before any of it: what a pool refuses is refused whole.
         let count = match &mut self.tier {
@@ -263,6 +297,7 @@ impl Write for Writer {
     /// Publishes what was written, and wakes who waits for it. On disk that is a positional write of what has gathered; it is
     /// not a sync.
     fn flush(&mut self) -> io::Result<()> {
+        self.come_back();
         match &mut self.tier {
             Tier::Rolled(lease) => {
                 let flushed = lease.flush();
@@ -280,13 +315,25 @@ impl Write for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.ended {
+        if self.ended || self.is_let_go() {
             return;
         }
         if Arc::strong_count(&self.shared) > 1 {
             let _ = self.flush();
         }
         self.end(Ending::Abandoned);
+    }
+}
+
+/// Without tasks it is never away.
+#[cfg(not(feature = "tokio"))]
+impl Writer {
+    #[inline]
+    fn come_back(&mut self) {}
+
+    #[inline]
+    fn is_let_go(&mut self) -> bool {
+        false
     }
 }
 

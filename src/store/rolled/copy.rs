@@ -86,7 +86,7 @@ impl Rolled {
 
     /// Moves the window to `position`, so that it can hold what is read there even if there is no memory to be had.
     fn move_to_hold(&mut self, position: u64) -> io::Result<()> {
-        if self.move_to(position)? || self.window.restart_small(position, BOOKKEEPING, self.disk.home()) {
+        if self.move_to(position, 0)? || self.window.restart_small(position, BOOKKEEPING, self.disk.home()) {
             return Ok(());
         }
         Err(error::out_of_memory(WINDOW))

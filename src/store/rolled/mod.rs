@@ -5,16 +5,22 @@
 //! fails leaves every byte readable, and the error comes from the call that had to write, each time until it succeeds.
 
 mod copy;
+#[cfg(feature = "tokio")]
+mod now;
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::disk::Disk;
 use super::window::{DIRECT, MAPPED_MOST, Medium, Window};
+#[cfg(feature = "tokio")]
+pub(super) use now::AT_A_TIME;
+
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
 use crate::pool::{Buffer, Home};
-use crate::sys::{self, within};
+use crate::sys::{self, Wait, within};
 
 #[derive(Debug)]
 pub(crate) struct Rolled {
@@ -84,13 +90,36 @@ impl Rolled {
         let before = self.len;
         let written = if buf.len() < DIRECT { self.write_through(buf, offset) } else { self.write_around(buf, offset) };
         if written.is_err() {
-            if before < self.len {
-                // A gap was opened, and nothing came behind it.
-                self.set_len(before)?;
-            }
-            self.unclaim();
+            self.take_back(before)?;
         }
         written
+    }
+
+    /// After a write that failed: it claims nothing, and a gap that it opened behind what was `before` closes.
+    fn take_back(&mut self, before: u64) -> io::Result<()> {
+        if before < self.len {
+            self.set_len(before)?;
+        }
+        self.unclaim();
+        Ok(())
+    }
+
+    /// Writes several buffers, of `count` bytes in all, around the window by one call, whose count may be short; those are claimed.
+    pub(super) fn write_vectored(&mut self, bufs: &[IoSlice<'_>], count: usize, offset: u64) -> io::Result<usize> {
+        let before = self.len;
+        let written = self.write_vectored_around(bufs, count, offset);
+        if written.is_err() {
+            self.take_back(before)?;
+        }
+        written
+    }
+
+    fn write_vectored_around(&mut self, bufs: &[IoSlice<'_>], count: usize, offset: u64) -> io::Result<usize> {
+        self.flush()?;
+        self.reach(offset)?;
+        let written = self.disk.write_vectored_at(bufs, count, offset)?;
+        self.written_around(offset..offset + written as u64);
+        Ok(written)
     }
 
     /// The same by small windows, for what others wait for.
@@ -133,7 +162,7 @@ impl Rolled {
             if done == buf.len() {
                 return Ok(done);
             }
-            let more = match self.move_to(offset + done as u64) {
+            let more = match self.move_to(offset + done as u64, 0) {
                 Ok(true) if self.window.is_too_little_for(buf.len() - done) => {
                     self.write_around(&buf[done..], offset + done as u64)
                 }
@@ -162,15 +191,15 @@ impl Rolled {
         LimitError::too_large(self.ceiling_is, self.ceiling)
     }
 
-    /// Moves an empty window to `offset`, for writing; false if there is no memory for one.
-    fn move_to(&mut self, offset: u64) -> io::Result<bool> {
+    /// Moves an empty window to `offset`, for writing `count` bytes at once, or few; false if there is no memory for one.
+    fn move_to(&mut self, offset: u64, count: usize) -> io::Result<bool> {
         self.flush()?;
         self.reach(offset)?;
         // All that the window has room for, so that it is asked for once; what is written now is claimed already.
-        let room = self.window.next_room(self.disk.home());
+        let room = self.window.next_room(self.disk.home(), count);
         self.disk.claim_if_free(self.ceiling.min(offset + room));
         self.set_reach();
-        Ok(self.window.restart(offset, self.disk.home()))
+        Ok(self.window.restart_for(offset, count, self.disk.home()))
     }
 
     /// Extends the file up to `offset`, so that one which the file system cannot hold fails at once.
@@ -195,10 +224,13 @@ impl Rolled {
                 Err(error) => return Err(error),
             }
         }
-        let end = offset + done as u64;
-        self.window.forget(offset..end);
-        self.len = self.len.max(end);
+        self.written_around(offset..offset + done as u64);
         Ok(done)
+    }
+
+    fn written_around(&mut self, range: Range<u64>) {
+        self.len = self.len.max(range.end);
+        self.window.forget(range);
     }
 
     /// Hands the window to the operating system.
@@ -314,7 +346,7 @@ impl Rolled {
     pub(super) fn read_rest(&mut self, buf: &mut Vec<u8>, offset: u64) -> io::Result<()> {
         let before = buf.len();
         let count = within(self.len, offset, usize::MAX);
-        let read = self.disk.read_behind(buf, count, offset);
+        let read = self.disk.read_behind(buf, count, offset, Wait::ForTheDisk);
         // Whatever came of it: what is newer lies over what came.
         self.window.patch(&mut buf[before..], offset);
         read?;

@@ -18,6 +18,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use read::Medium;
+#[cfg(feature = "tokio")]
+pub(crate) use read::{AtOnce, at_once};
 
 use crate::pool::{Buffer, Home, WINDOW};
 
@@ -209,15 +211,20 @@ impl Window {
 
     /// Moves to `offset` with nothing held, and says whether there is memory for it. What is held must be clean.
     pub(in crate::store) fn restart(&mut self, offset: u64, home: Option<&Arc<Home>>) -> bool {
+        self.restart_for(offset, 0, home)
+    }
+
+    /// The same for `count` bytes at once: it may be a large one for that.
+    pub(in crate::store) fn restart_for(&mut self, offset: u64, count: usize, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
-        let wanted = self.wanted(home);
+        let wanted = self.wanted(home, count);
         if self.bytes.capacity() < wanted || (self.bytes.capacity() >= LARGE && wanted < LARGE) {
             // Freed first: never two at once.
             self.bytes = Buffer::new();
             let had = [wanted, WINDOW, LITTLE].into_iter().find_map(|size| Buffer::for_window(size, home).ok());
             self.bytes = had.unwrap_or_default();
         }
-        self.open()
+        self.open(count)
     }
 
     /// The same with a few bytes, for what has to be held whatever happens: counted, or where there is nothing to be had,
@@ -225,7 +232,7 @@ impl Window {
     pub(in crate::store) fn restart_small(&mut self, offset: u64, size: usize, home: Option<&Arc<Home>>) -> bool {
         self.move_to(offset);
         self.bytes = Buffer::small(size, home).unwrap_or_default();
-        self.open()
+        self.open(size)
     }
 
     fn move_to(&mut self, offset: u64) {
@@ -238,10 +245,11 @@ impl Window {
 
     /// A large one in long work; sooner in a pool, where it need not be made, if that has so much for everybody who is on
     /// disk.
-    fn wanted(&self, home: Option<&Arc<Home>>) -> usize {
+    fn wanted(&self, home: Option<&Arc<Home>>, count: usize) -> usize {
+        let large = count > WINDOW - PAGE as usize;
         let long = match home {
-            None => self.streak >= LONG,
-            Some(home) => self.streak >= LARGE as u64 && home.memory_for_each() >= LARGE as u64,
+            None => large || self.streak >= LONG,
+            Some(home) => (large || self.streak >= LARGE as u64) && home.memory_for_each() >= LARGE as u64,
         };
         if long { LARGE } else { WINDOW }
     }
@@ -267,16 +275,33 @@ impl Window {
     }
 
     /// How many bytes it will have room for, at most, when it moves to where it ends.
-    pub(in crate::store) fn next_room(&self, home: Option<&Arc<Home>>) -> u64 {
-        self.wanted(home) as u64
+    pub(in crate::store) fn next_room(&self, home: Option<&Arc<Home>>, count: usize) -> u64 {
+        self.wanted(home, count) as u64
     }
 
-    fn open(&mut self) -> bool {
+    /// How many bytes can be written at `offset` as it lies.
+    #[cfg(feature = "tokio")]
+    pub(in crate::store) fn room_at(&self, offset: u64) -> usize {
+        self.place(offset).map_or(0, |at| self.limit - at)
+    }
+
+    /// How many it would take if it moved to `offset`, as large as it is.
+    #[cfg(feature = "tokio")]
+    pub(in crate::store) fn holds_at(&self, offset: u64) -> usize {
+        match self.bytes.capacity() / PAGE as usize * PAGE as usize {
+            0 => self.bytes.capacity(),
+            pages => pages - (offset % PAGE) as usize,
+        }
+    }
+
+    fn open(&mut self, count: usize) -> bool {
         // It ends where a page of the file does, so that the next one begins there.
         self.room = match self.bytes.capacity() as u64 / PAGE * PAGE {
             0 => self.bytes.capacity(),
             // A large one where its like do, so that it meets the large pages of the file's cache that they make.
-            pages if pages >= LARGE as u64 => (pages - self.start % pages) as usize,
+            pages if pages >= LARGE as u64 && count as u64 <= pages - self.start % pages => {
+                (pages - self.start % pages) as usize
+            }
             pages => (pages - self.start % PAGE) as usize,
         };
         self.set_limit();

@@ -1,11 +1,12 @@
 //! Reading through a window, and past it.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::{ANYWHERE, ASIDE, DIRECT, GLANCE, MAPPED_MOST, Run, Window};
 use crate::pool::{Home, WINDOW};
-use crate::sys::{self, Spare};
+use crate::sys::{self, Spare, Wait};
 
 /// What a window lies over.
 pub(crate) trait Medium {
@@ -13,10 +14,10 @@ pub(crate) trait Medium {
     fn home(&self) -> Option<&Arc<Home>>;
 
     /// Short only where it ends.
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    fn read_at(&self, buf: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize>;
 
     /// Behind what `buf` holds. Short only where it ends, or where the capacity of `buf` does.
-    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64) -> io::Result<usize>;
+    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, wait: Wait) -> io::Result<usize>;
 
     /// All of it through a mapping, if that is what it is read through, and none has to be made.
     fn mapped(&self) -> Option<&[u8]> {
@@ -31,6 +32,39 @@ pub(crate) trait Medium {
 
     /// Names the place in an error.
     fn error(&self, error: io::Error) -> io::Error;
+}
+
+/// A medium of which only what takes no waiting can be had: the rest is [`WouldBlock`](io::ErrorKind::WouldBlock). Nor is it
+/// looked at through a mapping, where a look may wait.
+#[cfg(feature = "tokio")]
+pub(crate) struct AtOnce<'a, M>(pub(crate) &'a M);
+
+#[cfg(feature = "tokio")]
+impl<M: Medium> Medium for AtOnce<'_, M> {
+    fn home(&self) -> Option<&Arc<Home>> {
+        self.0.home()
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64, _: Wait) -> io::Result<usize> {
+        self.0.read_at(buf, offset, Wait::Never)
+    }
+
+    fn read_behind(&self, buf: &mut impl Spare, most: usize, offset: u64, _: Wait) -> io::Result<usize> {
+        self.0.read_behind(buf, most, offset, Wait::Never)
+    }
+
+    fn error(&self, error: io::Error) -> io::Error {
+        self.0.error(error)
+    }
+}
+
+/// An answer, if it is one.
+#[cfg(feature = "tokio")]
+pub(crate) fn at_once<T>(answer: io::Result<T>) -> Option<io::Result<T>> {
+    match answer {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        answer => Some(answer),
+    }
 }
 
 impl Window {
@@ -93,7 +127,7 @@ impl Window {
         match medium.mapped_now() {
             Some(map) if buf.len() < MAPPED_MOST => copy_from(map, buf, offset),
             _ => {
-                let read = medium.read_at(buf, offset)?;
+                let read = medium.read_at(buf, offset, Wait::ForTheDisk)?;
                 let there = offset + read as u64;
                 if read < buf.len() && !(self.start <= there && offset + buf.len() as u64 <= self.end()) {
                     return Err(medium.error(io::ErrorKind::UnexpectedEof.into()));
@@ -120,8 +154,13 @@ impl Window {
         if !self.can_extend(offset) && (self.is_dirty() || !self.restart(offset, medium.home())) {
             return Ok(false);
         }
+        self.fill_here(medium, offset, len, most)
+    }
+
+    /// The same at the end of what is held, where there is room.
+    fn fill_here(&mut self, medium: &impl Medium, offset: u64, len: u64, most: usize) -> io::Result<bool> {
         let room = (self.limit - self.bytes.len()).min(usize::try_from(len - offset).unwrap_or(usize::MAX));
-        let read = medium.read_behind(self.bytes.as_bytes_mut(), room.min(most), offset)?;
+        let read = medium.read_behind(self.bytes.as_bytes_mut(), room.min(most), offset, Wait::ForTheDisk)?;
         self.run = Run { read_to: ANYWHERE, window_to: self.end() };
         Ok(read > 0)
     }
@@ -136,14 +175,54 @@ impl Window {
             // The first look at a place is a short one: whoever goes on pays for a window, who does not has not.
             let most = if self.in_sequence(offset) { usize::MAX } else { GLANCE };
             if !self.fill(medium, offset, len, most)? {
-                let count = (self.up_to_dirty(offset, len) - offset).min(ASIDE as u64) as usize;
-                let read = medium.read_at(&mut self.aside[..count], offset)?;
-                self.aside_at = offset..offset + read as u64;
-                return Ok(&self.aside[..read]);
+                self.put_aside(medium, offset, len)?;
+                return Ok(self.aside_from(offset));
             }
         }
         let held = self.rest(offset);
         Ok(&held[..held.len().min(usize::try_from(len - offset).unwrap_or(usize::MAX))])
+    }
+
+    /// Reads a little where the window cannot.
+    fn put_aside(&mut self, medium: &impl Medium, offset: u64, len: u64) -> io::Result<()> {
+        let count = (self.up_to_dirty(offset, len) - offset).min(ASIDE as u64) as usize;
+        let read = medium.read_at(&mut self.aside[..count], offset, Wait::ForTheDisk)?;
+        self.aside_at = offset..offset + read as u64;
+        Ok(())
+    }
+
+    fn aside_from(&self, offset: u64) -> &[u8] {
+        let Range { start, end } = self.aside_at;
+        if (start..end).contains(&offset) {
+            &self.aside[(offset - start) as usize..(end - start) as usize]
+        } else {
+            &[]
+        }
+    }
+
+    /// Sees to it that there is something at `offset`, which lies within the content of `len` bytes, and where the window can
+    /// move there `count` bytes, or all that follow.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn bring(&mut self, medium: &impl Medium, offset: u64, count: usize, len: u64) -> io::Result<()> {
+        if self.is_dirty() && !self.rest(offset).is_empty() {
+            return Ok(());
+        }
+        let most = if self.in_sequence(offset) { usize::MAX } else { count.max(GLANCE) };
+        if !self.is_dirty() && self.restart_for(offset, count, medium.home()) {
+            self.fill_here(medium, offset, len, most)?;
+        }
+        if self.rest(offset).is_empty() { self.put_aside(medium, offset, len) } else { Ok(()) }
+    }
+
+    /// What there is at `offset` of content of `len` bytes, without a look at the medium.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn at_hand(&self, offset: u64, len: u64) -> &[u8] {
+        let there = match self.rest(offset) {
+            [] => self.aside_from(offset),
+            held => held,
+        };
+        &there[..there.len().min(usize::try_from(len.saturating_sub(offset)).unwrap_or(usize::MAX))]
     }
 
     /// How far content at `offset` reaches before something newer is held of it.
@@ -154,7 +233,7 @@ impl Window {
     /// How much `fill_at` gave at `offset`, of content of `len` bytes.
     pub(crate) fn given_len(&self, medium: &impl Medium, offset: u64, len: u64) -> u64 {
         let held = self.rest(offset).len() as u64;
-        let aside = if self.aside_at.contains(&offset) { self.aside_at.end - offset } else { 0 };
+        let aside = self.aside_from(offset).len() as u64;
         let mapped = medium.mapped().map_or(0, |map| self.up_to_dirty(offset, map.len() as u64).saturating_sub(offset));
         let given = if held > 0 { held } else { aside.max(mapped) };
         given.min(len.saturating_sub(offset))

@@ -1,0 +1,129 @@
+//! What can be had of a rolled store without waiting for the disk: the window, and the file as far as the page cache answers.
+//!
+//! The mapping is left alone here: a look at it may wait too.
+
+use std::io;
+
+use super::Rolled;
+use crate::store::window::{AtOnce, Medium, at_once};
+use crate::sys::{self, within};
+
+impl Rolled {
+    /// `buf` is not empty.
+    pub(crate) fn write_now(&mut self, buf: &[u8], offset: u64) -> Option<io::Result<usize>> {
+        let room = match self.room(offset) {
+            Ok(room) => usize::try_from(room).unwrap_or(usize::MAX).min(AT_A_TIME),
+            Err(limit) => return Some(Err(limit)),
+        };
+        let buf = &buf[..buf.len().min(room)];
+        if offset > self.len {
+            return None;
+        }
+        let fits = self.window.room_at(offset);
+        if fits < buf.len() {
+            // Whole if it can be: a part only of what is more than the window would take elsewhere too.
+            let elsewhere = self.window.holds_at(offset);
+            let moves = fits == 0 || elsewhere >= buf.len() || (elsewhere > fits && !self.window.is_dirty());
+            if moves && !(self.flush_now() && self.move_now(offset, buf.len())) {
+                return None;
+            }
+        }
+        match self.write_what_fits(buf, offset) {
+            0 => None,
+            taken => Some(Ok(taken)),
+        }
+    }
+
+    pub(crate) fn write_what_fits(&mut self, buf: &[u8], offset: u64) -> usize {
+        if offset > self.len {
+            return 0;
+        }
+        let taken = self.window.put(buf, offset);
+        self.len = self.len.max(offset + taken as u64);
+        taken
+    }
+
+    /// Moves an empty window to `offset`, which is not past the end, for `count` bytes; if nothing has to go for that.
+    fn move_now(&mut self, offset: u64, count: usize) -> bool {
+        let room = self.window.next_room(self.disk.home(), count).max(count as u64);
+        self.disk.claim_if_free(self.ceiling.min(offset + room));
+        self.set_reach();
+        self.disk.claimed() >= offset + count as u64 && self.window.restart_for(offset, count, self.disk.home())
+    }
+
+    pub(crate) fn make_ready(&mut self, offset: u64, count: usize) -> io::Result<()> {
+        let count = self.claim(offset, count)?;
+        if offset <= self.len && self.window.room_at(offset) >= count {
+            return Ok(());
+        }
+        let before = self.len;
+        let moved = self.move_to(offset, count);
+        if moved.is_err() {
+            self.take_back(before)?;
+        }
+        if !moved? {
+            self.window.restart_small(offset, ANYHOW.min(count), self.disk.home());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn flush_now(&mut self) -> bool {
+        while let Some((bytes, offset)) = self.window.dirty() {
+            if offset + bytes.len() as u64 > self.disk.claimed() {
+                return false;
+            }
+            let Some(written) = self.disk.write_at_once(bytes, offset) else { return false };
+            self.window.cleaned(written);
+        }
+        true
+    }
+
+    pub(in crate::store) fn read_now(&mut self, buf: &mut [u8], offset: u64) -> Option<io::Result<usize>> {
+        let count = within(self.len, offset, buf.len().min(AT_A_TIME));
+        if let Some(held) = self.window.held(offset, count) {
+            return Some(Ok(sys::copy(held, buf)));
+        }
+        if count == 0 {
+            return Some(Ok(0));
+        }
+        let in_the_way = self.window.moves_for(offset, count) && !self.window.is_met_from(offset, count);
+        if in_the_way && !self.flush_now() {
+            return None;
+        }
+        let read = self.window.read(&AtOnce(&self.disk), &mut buf[..count], offset, self.len);
+        at_once(read).map(|read| read.map(|()| count))
+    }
+
+    pub(in crate::store) fn fill_now(&mut self, offset: u64) -> Option<io::Result<()>> {
+        if offset >= self.len || !self.at_hand_now(offset).is_empty() {
+            return Some(Ok(()));
+        }
+        if self.window.moves_to_fill(offset) && !self.flush_now() {
+            return None;
+        }
+        at_once(self.window.fill_at(&AtOnce(&self.disk), offset, self.len).map(drop))
+    }
+
+    pub(in crate::store) fn bring(&mut self, offset: u64, count: usize) -> io::Result<()> {
+        let count = within(self.len, offset, count.min(AT_A_TIME));
+        if count == 0 || self.window.held(offset, count).is_some() {
+            return Ok(());
+        }
+        self.flush_if_possible();
+        self.window.bring(&self.disk, offset, count, self.len)
+    }
+
+    #[inline]
+    pub(in crate::store) fn at_hand_now(&self, offset: u64) -> &[u8] {
+        self.window.at_hand(offset, self.len)
+    }
+
+    pub(in crate::store) fn is_slow_to_drop(&self) -> bool {
+        self.disk.is_slow_to_drop()
+    }
+}
+
+/// The most that is written or read at a time.
+pub(in crate::store) const AT_A_TIME: usize = 256 * 1024;
+/// What a window holds where there is no memory for one.
+const ANYHOW: usize = 512;

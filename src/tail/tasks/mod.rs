@@ -1,0 +1,44 @@
+//! The writer and its readers for tasks: the same content, waited for by a `Waker`, and the disk on an errand.
+
+mod reader;
+mod stream;
+mod writer;
+
+use std::io::{self, SeekFrom};
+use std::sync::Arc;
+
+use super::shared::Shared;
+use crate::errand::Errand;
+use crate::store::Window;
+
+pub(super) use writer::WriterTask;
+
+/// What a reader has under way for its task. A clone has nothing.
+#[derive(Default)]
+pub(super) struct Task {
+    ticket: Ticket,
+    /// The window, while it is being filled.
+    window: Option<Errand<Box<Window>, io::Result<()>>>,
+    seek: Option<SeekFrom>,
+}
+
+impl Clone for Task {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// By which a task that waits is known, until the reader goes.
+#[derive(Default)]
+struct Ticket {
+    number: Option<u64>,
+    given_by: Option<Arc<Shared>>,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let (Some(number), Some(shared)) = (self.number, &self.given_by) {
+            shared.progress.forget(number);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `AsyncWrite` for a writer: it goes on an errand as a whole, and a stand-in that holds nothing takes its place.
+
+use std::io::{self, IoSlice, Write};
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::AsyncWrite;
+use ::tokio::task::coop;
+
+use crate::errand::{self, AT_A_TIME, Errand};
+use crate::store;
+use crate::tail::Writer;
+use crate::tail::progress::Ending;
+use crate::tail::writer::Tier;
+
+/// Where a writer is, and what it does for its task.
+#[derive(Default)]
+pub(in crate::tail) struct WriterTask {
+    away: Option<Box<Away>>,
+    /// Somebody writes who may not wait for the disk.
+    is_used: bool,
+}
+
+struct Away {
+    errand: Errand<Writer, io::Result<()>>,
+    what: What,
+}
+
+/// Which call an errand is for, so that no other is told how it went.
+#[derive(Clone, Copy, PartialEq)]
+enum What {
+    Write,
+    Flush,
+    /// Nobody waits for it: the bytes were taken already, and who has to write next finds out what is wrong.
+    Publish,
+}
+
+/// All of `buf`, or what a limit leaves of it; on disk 256 KiB at most. It can be read after the next `flush`, or when 64 KiB
+/// have gathered.
+///
+/// `shutdown` publishes all and [finishes](Writer::finish), but that one which fails can be tried again. After it a write is
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+///
+/// # Cancel safety
+/// A write that is dropped before it is done has written nothing. A dropped `flush` may still happen; so may the flush of a
+/// dropped `shutdown`, but not the end.
+impl AsyncWrite for Writer {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.get_mut().poll_write_by(cx, buf.len(), buf, |writer| writer.write_now(buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let total = bufs.iter().fold(0usize, |total, buf| total.saturating_add(buf.len()));
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        self.get_mut().poll_write_by(cx, total, first, |writer| writer.write_each_now(bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            if let Some((What::Flush, flushed)) = ready!(this.poll_back(cx)) {
+                return Poll::Ready(flushed);
+            }
+            if this.publish_now() {
+                return Poll::Ready(Ok(()));
+            }
+            this.send(What::Flush, Write::flush)?;
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut *this).poll_flush(cx))?;
+        this.end(Ending::Finished);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Writer {
+    fn poll_write_by(
+        &mut self,
+        cx: &mut Context<'_>,
+        count: usize,
+        first: &[u8],
+        mut write: impl FnMut(&mut Self) -> Option<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let proceed = ready!(coop::poll_proceed(cx));
+        loop {
+            let came = ready!(self.poll_back(cx));
+            if self.ended {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let written = match came {
+                Some((What::Write, made)) => match (self.write_what_fits(first), made) {
+                    (0, Ok(())) => write(self),
+                    (0, Err(error)) => Some(Err(error)),
+                    // Before an error too, which comes again from whoever writes next.
+                    (fits, _) => Some(Ok(fits)),
+                },
+                _ => write(self),
+            };
+            if let Some(written) = written {
+                if self.has_gathered() && !self.publish_now() {
+                    // What was taken is taken: outside a runtime too, where nobody could be sent.
+                    let _ = self.send(What::Publish, Write::flush);
+                }
+                proceed.made_progress();
+                return Poll::Ready(written);
+            }
+            self.send(What::Write, move |writer| writer.make_ready(count.min(AT_A_TIME)))?;
+        }
+    }
+
+    /// Writes what takes no disk; or `None`, with nothing changed.
+    fn write_now(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
+        if buf.is_empty() {
+            return Some(Ok(0));
+        }
+        if self.append(buf) {
+            self.len += buf.len() as u64;
+            return Some(Ok(buf.len()));
+        }
+        let buf = match self.allowed(buf.len()) {
+            Ok(count) => &buf[..count],
+            Err(limit) => return Some(Err(limit)),
+        };
+        let written = if let Tier::Rolled(lease) = &mut self.tier {
+            lease.write_now(buf, self.len)?
+        } else {
+            self.write_in_memory_now(buf)?
+        };
+        Some(written.inspect(|written| self.len += *written as u64))
+    }
+
+    /// What there is room for as it is, be it a part.
+    fn write_what_fits(&mut self, buf: &[u8]) -> usize {
+        let (Ok(allowed), Tier::Rolled(lease)) = (self.allowed(buf.len()), &mut self.tier) else { return 0 };
+        let written = lease.write_what_fits(&buf[..allowed], self.len);
+        self.len += written as u64;
+        written
+    }
+
+    fn write_in_memory_now(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
+        if let Err(limit) = store::make_way_now(self, self.len, self.len + buf.len() as u64)? {
+            return Some(Err(limit));
+        }
+        let Tier::Memory { room, .. } = self.tier else { return None };
+        let count = buf.len().min(usize::try_from(room - self.len).unwrap_or(usize::MAX));
+        self.fill(&buf[..count]);
+        Some(Ok(count))
+    }
+
+    /// As one write, that ends where the next one needs the disk.
+    fn write_each_now(&mut self, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        let mut done = 0;
+        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+            match self.write_now(buf) {
+                Some(Ok(written)) => {
+                    done += written;
+                    if written < buf.len() {
+                        break;
+                    }
+                }
+                // What was taken is told; the rest comes again from whoever writes next.
+                _ if done > 0 => break,
+                nothing => return nothing,
+            }
+        }
+        Some(Ok(done))
+    }
+
+    /// Sees to it that `write_now` takes something, of which `count` bytes are wanted; what was written is published.
+    fn make_ready(&mut self, count: usize) -> io::Result<()> {
+        let count = self.allowed(count)?;
+        store::make_way(self, self.len, self.len + count as u64)?;
+        if let Tier::Rolled(lease) = &mut self.tier {
+            let made = lease.make_ready(self.len, count);
+            let written = lease.disk().file_len();
+            self.publish(written);
+            made?;
+        }
+        Ok(())
+    }
+
+    /// Publishes what was written, if that takes no disk; says whether it did.
+    fn publish_now(&mut self) -> bool {
+        let (all, published) = match &mut self.tier {
+            Tier::Memory { .. } => (true, self.len),
+            Tier::Rolled(lease) => (lease.flush_now(), lease.disk().file_len()),
+        };
+        self.publish(published);
+        all
+    }
+
+    /// Waits until it is back, and tells of the errand from which it came.
+    fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Option<(What, io::Result<()>)>> {
+        self.task.is_used = true;
+        let Some(away) = &mut self.task.away else { return Poll::Ready(None) };
+        let (writer, went) = ready!(away.errand.poll_back(cx));
+        let what = away.what;
+        *self = writer;
+        Poll::Ready(Some((what, went.and_then(|went| went))))
+    }
+
+    fn send(&mut self, what: What, work: impl FnOnce(&mut Self) -> io::Result<()> + Send + 'static) -> io::Result<()> {
+        let stand_in = self.stand_in();
+        match Errand::send(mem::replace(self, stand_in), work) {
+            Ok(errand) => {
+                self.task.away = Some(Box::new(Away { errand, what }));
+                self.task.is_used = true;
+                Ok(())
+            }
+            Err((error, writer)) => {
+                *self = writer;
+                Err(error)
+            }
+        }
+    }
+
+    /// For who waits as threads do.
+    pub(in crate::tail) fn come_back(&mut self) {
+        if let Some(away) = self.task.away.take() {
+            *self = away.errand.recall();
+        }
+    }
+
+    /// Whether it ends where it may wait for the disk, and not here.
+    pub(in crate::tail) fn is_let_go(&mut self) -> bool {
+        let is_used = mem::take(&mut self.task.is_used);
+        let lets_go = is_used && matches!(self.tier, Tier::Rolled(_)) && errand::can_let_go();
+        if lets_go {
+            let stand_in = self.stand_in();
+            errand::let_go(mem::replace(self, stand_in));
+        }
+        lets_go
+    }
+}

@@ -1,0 +1,212 @@
+//! `AsyncRead`, `AsyncBufRead`, `AsyncWrite` and `AsyncSeek`: the same four steps each. What can be had at once is; else an
+//! errand makes it possible, it is waited for, and then it can be had.
+
+use std::io::{self, IoSlice, SeekFrom};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
+use ::tokio::task::coop;
+
+use super::AsyncSpooledTempFile;
+use super::away::What;
+use crate::SpooledTempFile;
+use crate::errand::AT_A_TIME;
+
+/// All that there is room for in `buf`; on disk 256 KiB at most.
+///
+/// # Cancel safety
+/// A read that is dropped before it is done has moved nothing. So has [`read_exact`](::tokio::io::AsyncReadExt::read_exact)
+/// no more than what it had put into the buffer.
+impl AsyncRead for AsyncSpooledTempFile {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(spool) = this.away.here() {
+            if take_at_hand(spool, buf, false) {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let proceed = ready!(coop::poll_proceed(cx));
+        loop {
+            let (spool, came) = ready!(this.away.poll_here(cx))?;
+            if let Some((What::Read, brought)) = came {
+                brought?;
+                if take_at_hand(spool, buf, true) {
+                    proceed.made_progress();
+                    return Poll::Ready(Ok(()));
+                }
+            }
+            let count = buf.remaining().min(AT_A_TIME);
+            if let Some(read) = spool.read_now(buf.initialize_unfilled_to(count)) {
+                buf.advance(read?);
+                proceed.made_progress();
+                return Poll::Ready(Ok(()));
+            }
+            this.away.send(What::Read, move |spool| spool.bring(count))?;
+        }
+    }
+}
+
+/// Puts what is at hand into `buf`, if that fills it, or if it is something and a part will do; or if all is in memory.
+fn take_at_hand(spool: &mut SpooledTempFile, buf: &mut ReadBuf<'_>, a_part_will_do: bool) -> bool {
+    let there = spool.at_hand();
+    let count = there.len().min(buf.remaining());
+    let taken = count == buf.remaining() || (a_part_will_do && count > 0) || !spool.is_rolled();
+    if taken {
+        buf.put_slice(&there[..count]);
+        spool.pass(count);
+    }
+    taken
+}
+
+/// What can be had in one piece: all that is left of what is in memory, or a window of what is on disk.
+///
+/// # Cancel safety
+/// One that is dropped before it is done has moved nothing.
+impl AsyncBufRead for AsyncSpooledTempFile {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        loop {
+            let (spool, came) = ready!(this.away.poll_here(cx))?;
+            if let Some((What::Read, brought)) = came {
+                brought?;
+            }
+            if let Some(filled) = spool.fill_now() {
+                filled?;
+                break;
+            }
+            this.away.send(What::Read, |spool| spool.bring(1))?;
+        }
+        Poll::Ready(Ok(this.away.here().map_or(&[], |spool| spool.at_hand())))
+    }
+
+    /// Stops where `fill_buf` did.
+    fn consume(self: Pin<&mut Self>, amount: usize) {
+        if let Some(spool) = self.get_mut().away.here() {
+            spool.pass(amount);
+        }
+    }
+}
+
+/// The position moves with what is written, by the rules of [`SpooledTempFile`]; once rolled, one write takes at most
+/// 256 KiB.
+///
+/// # Cancel safety
+/// A write that is dropped before it is done has written nothing, and content, length and position are what they were; it may
+/// have rolled over. Bytes are taken from the caller only when the write is done, so none are in flight, and what a write that
+/// was done took is there whatever happens to later ones. So [`write_all`](::tokio::io::AsyncWriteExt::write_all) has written a
+/// prefix that [`position`](AsyncSpooledTempFile::position) tells. A dropped `flush` may still happen.
+impl AsyncWrite for AsyncSpooledTempFile {
+    #[inline]
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match this.away.here().and_then(|spool| spool.write_now(buf)) {
+            Some(written) => Poll::Ready(written),
+            None => this.poll_write_slowly(cx, buf.len(), buf, |spool| spool.write_now(buf)),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let total = bufs.iter().fold(0usize, |total, buf| total.saturating_add(buf.len()));
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        self.get_mut().poll_write_slowly(cx, total, first, |spool| write_each_now(spool, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    /// Hands the window to the operating system. It is not a sync.
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        loop {
+            let (spool, came) = ready!(this.away.poll_here(cx))?;
+            if let Some((What::Flush, flushed)) = came {
+                return Poll::Ready(flushed);
+            }
+            if spool.flush_now() {
+                return Poll::Ready(Ok(()));
+            }
+            this.away.send(What::Flush, io::Write::flush)?;
+        }
+    }
+
+    /// The same as a flush: there is nothing to shut down.
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(cx)
+    }
+}
+
+impl AsyncSpooledTempFile {
+    /// Writes by `write`, of which `first` is the first piece, and makes room for `count` bytes until that takes something.
+    #[inline(never)]
+    fn poll_write_slowly(
+        &mut self,
+        cx: &mut Context<'_>,
+        count: usize,
+        first: &[u8],
+        mut write: impl FnMut(&mut SpooledTempFile) -> Option<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let proceed = ready!(coop::poll_proceed(cx));
+        loop {
+            let (spool, came) = ready!(self.away.poll_here_to_write(cx))?;
+            let written = match came {
+                Some((What::Write, made)) => match (spool.write_what_fits(first), made) {
+                    (0, Ok(())) => write(spool),
+                    (0, Err(error)) => Some(Err(error)),
+                    // Before an error too, which comes again from whoever writes next.
+                    (fits, _) => Some(Ok(fits)),
+                },
+                _ => write(spool),
+            };
+            if let Some(written) = written {
+                if matches!(written, Ok(1..)) {
+                    self.away.has_come();
+                }
+                proceed.made_progress();
+                return Poll::Ready(written);
+            }
+            self.away.send(What::Write, move |spool| spool.make_ready(count))?;
+        }
+    }
+}
+
+/// As one write, that ends where the next one needs the disk.
+fn write_each_now(spool: &mut SpooledTempFile, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+    let mut done = 0;
+    for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+        match spool.write_now(buf) {
+            Some(Ok(written)) => {
+                done += written;
+                if written < buf.len() {
+                    break;
+                }
+            }
+            // What was taken is told; the rest comes again from whoever writes next.
+            _ if done > 0 => break,
+            nothing => return nothing,
+        }
+    }
+    Some(Ok(done))
+}
+
+/// Costs nothing, and changes nothing but the position, which may lie past the end.
+///
+/// # Cancel safety
+/// A seek that is dropped has happened, or will before anything else does.
+impl AsyncSeek for AsyncSpooledTempFile {
+    fn start_seek(self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
+        self.get_mut().away.start_seek(to)
+    }
+
+    fn poll_complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        self.get_mut().away.poll_seek(cx)
+    }
+}
