@@ -7,7 +7,6 @@ use std::iter::FusedIterator;
 use bytes::Bytes;
 
 use super::view::Shared;
-use crate::error;
 use crate::sys::Wait;
 
 /// The pieces of a [`SpooledBytes`](crate::SpooledBytes), from its start: see
@@ -25,7 +24,7 @@ impl Chunks {
         Self { content, offset: 0, size: size.max(1) }
     }
 
-    pub(crate) fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         let len = match &self.content {
             Shared::Memory(bytes) => bytes.len() as u64,
             Shared::Disk(extent) => extent.len(),
@@ -33,33 +32,27 @@ impl Chunks {
         len - self.offset
     }
 
-    /// The next one of content in memory: `None` if it is on disk, `Some(None)` at the end.
     #[cfg(feature = "tokio")]
-    pub(crate) fn next_in_memory(&mut self) -> Option<Option<Bytes>> {
-        if self.left() > 0 && matches!(self.content, Shared::Disk(_)) {
-            return None;
-        }
-        Some(self.next().and_then(Result::ok))
+    pub(super) fn content(&self) -> &Shared {
+        &self.content
     }
 
-    /// Goes on behind the next `count` bytes.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn skip_bytes(&mut self, count: usize) {
-        self.offset += count as u64;
-    }
-
-    fn piece(&self, count: usize) -> io::Result<Bytes> {
+    /// The next piece, by whoever may wait for the disk or not; nothing moves for it.
+    pub(super) fn piece(&self, wait: Wait) -> Option<io::Result<Bytes>> {
+        let count = self.left().min(self.size as u64) as usize;
         match &self.content {
+            _ if count == 0 => None,
             Shared::Memory(bytes) => {
                 let at = self.offset as usize;
-                Ok(bytes.slice(at..at + count))
+                Some(Ok(bytes.slice(at..at + count)))
             }
-            Shared::Disk(extent) => {
-                let mut piece: Vec<u8> = Vec::new();
-                piece.try_reserve_exact(count).map_err(|_| error::out_of_memory(count))?;
-                extent.read_behind(&mut piece, count, self.offset, Wait::ForTheDisk)?;
-                Ok(Bytes::from(piece))
-            }
+            Shared::Disk(extent) => Some(extent.piece(count, self.offset, wait)),
+        }
+    }
+
+    pub(super) fn moved_behind(&mut self, piece: &Option<io::Result<Bytes>>) {
+        if let Some(Ok(piece)) = piece {
+            self.offset += piece.len() as u64;
         }
     }
 }
@@ -67,16 +60,10 @@ impl Chunks {
 impl Iterator for Chunks {
     type Item = io::Result<Bytes>;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let count = self.left().min(self.size as u64) as usize;
-        if count == 0 {
-            return None;
-        }
-        let piece = self.piece(count);
-        if piece.is_ok() {
-            self.offset += count as u64;
-        }
-        Some(piece)
+    fn next(&mut self) -> Option<io::Result<Bytes>> {
+        let piece = self.piece(Wait::ForTheDisk);
+        self.moved_behind(&piece);
+        piece
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

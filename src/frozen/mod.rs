@@ -1,6 +1,8 @@
 //! `SpooledBytes`: content that no longer changes, for any number of readers. And `SpooledTempFile::freeze`.
 
 mod chunks;
+#[cfg(feature = "tokio")]
+mod stream;
 mod view;
 
 use std::fmt;
@@ -10,6 +12,8 @@ use std::ops::{Bound, RangeBounds};
 use bytes::Bytes;
 
 pub use chunks::Chunks;
+#[cfg(feature = "tokio")]
+pub use stream::ChunkStream;
 
 use crate::cursor::{Content, Cursor, read_and_seek_by_cursor};
 use crate::error::gives_back;

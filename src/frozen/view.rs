@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::cursor::Content;
+use crate::pool::Buffer;
 use crate::store::{self, Disk, Lease, Medium, Parts, Window};
 use crate::sys::{self, Spare, Wait};
 
@@ -34,6 +35,17 @@ pub(super) struct DiskView {
 pub(super) enum Shared {
     Memory(Bytes),
     Disk(Extent),
+}
+
+#[cfg(feature = "tokio")]
+impl Shared {
+    /// Whether it is the last, and may wait for the system to free what is on disk when it goes.
+    pub(super) fn is_slow_to_drop(&self) -> bool {
+        match self {
+            Self::Memory(_) => false,
+            Self::Disk(extent) => Arc::strong_count(&extent.lease) == 1 && extent.disk().is_slow_to_drop(),
+        }
+    }
 }
 
 impl View {
@@ -156,6 +168,14 @@ impl Extent {
 
     fn disk(&self) -> &Disk {
         self.lease.disk()
+    }
+
+    /// A piece of `count` bytes at `offset`, which lies within it, in memory of its own.
+    pub(super) fn piece(&self, count: usize, offset: u64, wait: Wait) -> io::Result<Bytes> {
+        // A window's memory begins where copying is fast.
+        let mut piece = Buffer::for_window(count, None)?;
+        self.read_behind(piece.as_bytes_mut(), count, offset, wait)?;
+        Ok(piece.freeze())
     }
 
     /// Reads at `offset` behind what `buf` holds, at most `most` bytes. Short only at the end.

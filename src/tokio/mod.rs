@@ -20,7 +20,6 @@
 //! Outside a Tokio runtime memory works, and what needs the disk is an error.
 
 mod spool;
-mod stream;
 
+pub use crate::frozen::ChunkStream;
 pub use spool::AsyncSpooledTempFile;
-pub use stream::ChunkStream;
