@@ -96,6 +96,16 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
+//! For tasks, and for bodies of HTTP messages, there are features, each off unless asked for:
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `tokio` | `tokio::AsyncSpooledTempFile`; `AsyncRead`, `AsyncBufRead`, `AsyncSeek` and a stream for [`tail::Reader`], `AsyncWrite` for [`tail::Writer`]; a stream of [`Chunks`] |
+//! | `http` | `http::SpooledBody`, a body that can be sent again, and `http::collect`, any body into a spool |
+//! | `tower` | `http::SpoolLayer`: requests to any service are bounded, and can be sent again |
+//! | `axum` | `http::Spooled`, an extractor |
+//! | `multipart` | `http::spool_field`, a field of a form into a spool |
+//!
 //! # What is promised
 //!
 //! | | |
@@ -108,6 +118,7 @@
 //! | **Private** | Mode 0600 exactly when a file leaves, whatever the umask; close-on-exec; no link followed |
 //! | **No signal** | A full disk, a limit on the size of a file, a hole in a RAM disk: an error, never `SIGBUS` or `SIGXFSZ` |
 //! | **Exact limits** | A maximum length, and what a pool allows of memory and disk, are never passed, not even for a moment, by any number of threads; all that was taken is given back, whatever happens |
+//! | **Cancel at will** | A future may be dropped at any point: the spool stays whole, and what earlier calls accepted is there; a write that was not done has written nothing |
 //! | **Small is free** | Nothing is allocated to make a spool; before the rollover no file is touched |
 //! | **The second is cheap** | From a warm pool a spool allocates nothing, makes, opens and cuts nothing, and drops without a system call; and nothing of one can be read through the next |
 //!
@@ -141,15 +152,20 @@
 //! An arrow may only point down.
 //!
 //! ```text
+//! http    layer  extract  field              requests, and fields of a form, that are bounded and can be sent again
+//!         collect  gather  body              a body into a spool, and out of it
+//! tokio   spool                              a blocking spool that goes on an errand where it would block
 //! frozen                                     SpooledBytes: a range of content that no longer changes
 //! seekable                                   SeekableReader: a store of what has come of a source
-//! tail    reader  writer                     what is published, for many; where it goes, for one
+//! tail    tasks                              the same for those who wait as tasks do
+//!         reader  writer                     what is published, for many; where it goes, for one
 //!         shared                             what they meet at
 //!         log                                memory that never moves, then a file
 //!         progress                           how much is published, how it ended, who waits for that
 //! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file, with a name
 //! cursor                                     a position over anything that has content: Read, BufRead, Seek, written once
-//! store   overflow                           what happens when memory ends: the rules of the threshold
+//! store   now                                what takes no disk, and what makes that possible: for those who may not wait
+//!         overflow                           what happens when memory ends: the rules of the threshold
 //!         roll                               memory to disk, all or nothing, in one place
 //!         lease  followed                    the only way by which a file comes back; one that others read along
 //!         rolled  copy                       the file and the window over it; streams in and out
@@ -161,7 +177,9 @@
 //!         buffers  files                     what may be held, and what is kept to be used again
 //!         threads  stats                     who meets whom at it; its figures
 //! directory  gauge                           where a file goes if nobody said; an allowance
+//! errand                                     work that may wait for the disk, where no executor stands still for it
 //! sys     anon  map                          the sole right to write an anonymous file, and its mapping; all unsafe code
+//!         at_once                            what the page cache answers without waiting
 //!         segment                            memory that one fills while others read it
 //!         marks                              where content ends, for a file's owner and for those who are short of disk
 //!         unix  windows  other               what systems do differently

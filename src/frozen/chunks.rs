@@ -7,6 +7,8 @@ use std::iter::FusedIterator;
 use bytes::Bytes;
 
 use super::view::Shared;
+#[cfg(feature = "tokio")]
+use crate::store::AT_A_TIME;
 use crate::sys::Wait;
 
 /// The pieces of a [`SpooledBytes`](crate::SpooledBytes), from its start: see
@@ -32,9 +34,10 @@ impl Chunks {
         len - self.offset
     }
 
+    /// Whether the next piece is more than a task should read at once.
     #[cfg(feature = "tokio")]
-    pub(super) fn content(&self) -> &Shared {
-        &self.content
+    pub(super) fn takes_long(&self) -> bool {
+        self.left().min(self.size as u64) > AT_A_TIME as u64 && matches!(self.content, Shared::Disk(_))
     }
 
     /// The next piece, by whoever may wait for the disk or not; nothing moves for it.

@@ -63,6 +63,9 @@ impl Chunks {
 
     /// The next piece, if it can be had without waiting.
     fn next_now(&mut self) -> Option<Option<io::Result<Bytes>>> {
+        if self.takes_long() {
+            return None;
+        }
         let piece = match self.piece(Wait::Never) {
             Some(piece) => Some(at_once(piece)?),
             None => None,
@@ -98,6 +101,9 @@ impl Stream for ChunkStream {
         if this.coming.is_none() {
             if let Some(piece) = this.chunks.next_now() {
                 proceed.made_progress();
+                if let Some(Ok(piece)) = &piece {
+                    errand::spend(cx, piece.len());
+                }
                 return Poll::Ready(piece);
             }
             this.send_for_next()?;
@@ -123,15 +129,6 @@ impl Stream for ChunkStream {
 impl Clone for ChunkStream {
     fn clone(&self) -> Self {
         Self { chunks: self.chunks.clone(), coming: None }
-    }
-}
-
-impl Drop for ChunkStream {
-    fn drop(&mut self) {
-        let content = self.chunks.content();
-        if content.is_slow_to_drop() {
-            errand::let_go(content.clone());
-        }
     }
 }
 

@@ -37,17 +37,6 @@ pub(super) enum Shared {
     Disk(Extent),
 }
 
-#[cfg(feature = "tokio")]
-impl Shared {
-    /// Whether it is the last, and may wait for the system to free what is on disk when it goes.
-    pub(super) fn is_slow_to_drop(&self) -> bool {
-        match self {
-            Self::Memory(_) => false,
-            Self::Disk(extent) => Arc::strong_count(&extent.lease) == 1 && extent.disk().is_slow_to_drop(),
-        }
-    }
-}
-
 impl View {
     pub(super) fn new(parts: Parts) -> Self {
         match parts {

@@ -150,6 +150,15 @@ impl Files {
         true
     }
 
+    /// Whether one of `len` bytes would be kept as it is, with nothing to be closed or cut for it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_room_to_keep(&self, len: u64) -> bool {
+        let retained = &self.account.retained;
+        self.kept_now.0.load(Ordering::Relaxed) < self.most
+            && !self.closed.load(Ordering::Relaxed)
+            && retained.limit().saturating_sub(retained.used()) >= len
+    }
+
     /// Keeps a file that was [retired](Self::retire), which may push out the oldest; or closes it, if nothing is kept any
     /// more.
     pub(crate) fn keep(&self, len: u64, file: Resting) {

@@ -7,9 +7,18 @@ use std::io;
 use super::SpooledTempFile;
 
 impl SpooledTempFile {
+    /// Writes all of `buf`, if that is an append for which nothing has to happen.
+    #[inline]
+    pub(crate) fn append_now(&mut self, buf: &[u8]) -> bool {
+        let fits = self.cursor.content.append_now(buf, self.cursor.position);
+        if fits {
+            self.cursor.position += buf.len() as u64;
+        }
+        fits
+    }
+
     /// Writes at the position what takes no disk, and says how much that was; or `None`, with nothing changed, if writing
     /// anything takes the disk: a rollover, or a window to be written. An error is one of a limit.
-    #[inline]
     pub(crate) fn write_now(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
         let written = self.cursor.content.write_now(buf, self.cursor.position)?;
         Some(written.inspect(|written| self.cursor.position += *written as u64))
@@ -23,6 +32,10 @@ impl SpooledTempFile {
 
     pub(crate) fn make_ready(&mut self, count: usize) -> io::Result<()> {
         self.cursor.content.make_ready(self.cursor.position, count)
+    }
+
+    pub(crate) fn set_len_now(&mut self, len: u64) -> Option<io::Result<()>> {
+        self.cursor.content.set_len_now(len)
     }
 
     pub(crate) fn flush_now(&mut self) -> bool {
@@ -56,9 +69,5 @@ impl SpooledTempFile {
     /// All that [`freeze`](Self::freeze) has to wait for.
     pub(crate) fn make_freezable(&mut self) -> io::Result<()> {
         self.cursor.content.freezable()
-    }
-
-    pub(crate) fn is_slow_to_drop(&self) -> bool {
-        self.cursor.content.is_slow_to_drop()
     }
 }

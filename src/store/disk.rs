@@ -281,8 +281,9 @@ impl Disk {
 
     /// Whether the system has much to free when it goes, and it is not kept instead.
     #[cfg(feature = "tokio")]
-    pub(crate) fn is_slow_to_drop(&self) -> bool {
-        self.physical() >= MUCH && !(self.reusable && self.home.is_some())
+    pub(super) fn is_slow_to_drop(&self) -> bool {
+        let len = self.physical();
+        len >= MUCH && !self.home.as_ref().is_some_and(|home| self.reusable && home.files.has_room_to_keep(len))
     }
 
     pub(super) fn backing(&self) -> Backing {

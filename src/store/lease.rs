@@ -1,6 +1,6 @@
 //! What holds content on disk, and gives the file back when it goes: to the pool, or to the system.
 //!
-//! Its drop is the only way back. With the file go its mapping, its directory and the allocation they are in, so that the
+//! Its drop is the only way back; in a task, where much has to be freed for it, that happens elsewhere. With the file go its mapping, its directory and the allocation they are in, so that the
 //! next who rolls over makes none of them.
 
 use std::fs::File;
@@ -8,6 +8,8 @@ use std::ops::{Deref, DerefMut};
 
 use super::disk::Disk;
 use super::rolled::Rolled;
+#[cfg(feature = "tokio")]
+use crate::errand;
 use crate::pool::Home;
 
 #[derive(Debug)]
@@ -62,6 +64,21 @@ impl DerefMut for Lease {
 }
 
 impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(rolled) = self.0.take() else { return };
+        #[cfg(feature = "tokio")]
+        if rolled.disk().is_slow_to_drop() {
+            // No executor stands still for what the system has to free.
+            return errand::let_go(Ending(Some(rolled)));
+        }
+        drop(Ending(Some(rolled)));
+    }
+}
+
+/// A lease that ends when this is dropped, wherever that is.
+struct Ending(Option<Box<Rolled>>);
+
+impl Drop for Ending {
     fn drop(&mut self) {
         let Some(mut rolled) = self.0.take() else { return };
         let Some(home) = rolled.leave() else { return };

@@ -22,12 +22,12 @@ pub(crate) use bounds::copy;
 pub(crate) use disk::Disk;
 pub(crate) use followed::Followed;
 pub(crate) use lease::Lease;
-#[cfg(feature = "tokio")]
-pub(crate) use overflow::make_way_now;
 pub(crate) use overflow::{Tiers, allowed, make_way};
+#[cfg(feature = "tokio")]
+pub(crate) use overflow::{first_step, make_way_now};
 pub(crate) use roll::roll;
 #[cfg(feature = "tokio")]
-pub(crate) use window::{AtOnce, at_once};
+pub(crate) use window::{AT_A_TIME, AtOnce, at_once};
 pub(crate) use window::{Medium, Window};
 
 use crate::error::{self, Limit, LimitError};

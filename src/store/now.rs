@@ -6,18 +6,25 @@
 
 use std::io;
 
-use super::rolled::AT_A_TIME;
-use super::{Store, Tier, copy, make_way_now};
+use super::window::AT_A_TIME;
+use super::{Store, Tier, copy, first_step, make_way, make_way_now};
+use crate::options::Overflow;
 
 impl Store {
-    /// As [`write`](Self::write), of at most 256 KiB on disk. An error is one of a limit.
+    /// Writes all of `buf` at `offset`, if that is at the end of what is in memory, or in the window, and takes no growing.
     #[inline]
-    pub(crate) fn write_now(&mut self, buf: &[u8], offset: u64) -> Option<io::Result<usize>> {
-        if self.append(buf, offset) { Some(Ok(buf.len())) } else { self.write_slowly_now(buf, offset) }
+    pub(crate) fn append_now(&mut self, buf: &[u8], offset: u64) -> bool {
+        match &mut self.tier {
+            Tier::Untouched => false,
+            Tier::Memory(memory) => offset == memory.len() as u64 && memory.append(buf),
+            // Nothing, behind a window that lies past the end, is no content.
+            Tier::Rolled(rolled) => !buf.is_empty() && rolled.append(buf, offset),
+        }
     }
 
+    /// As [`write`](Self::write), of at most 256 KiB on disk. An error is one of a limit.
     #[inline(never)]
-    fn write_slowly_now(&mut self, buf: &[u8], offset: u64) -> Option<io::Result<usize>> {
+    pub(crate) fn write_now(&mut self, buf: &[u8], offset: u64) -> Option<io::Result<usize>> {
         if buf.is_empty() {
             return Some(Ok(0));
         }
@@ -40,19 +47,36 @@ impl Store {
         let Ok(allowed) = self.allowed(buf.len(), offset) else { return 0 };
         match &mut self.tier {
             Tier::Rolled(rolled) => rolled.write_what_fits(&buf[..allowed], offset),
-            _ => 0,
+            _ => self.put_in_memory(&buf[..allowed], offset).unwrap_or(0),
         }
     }
 
     /// Sees to it that `write_now` takes something at `offset`, of which `count` bytes are wanted. What that was, the content is,
     /// but that it may end in a gap up to `offset`.
     pub(crate) fn make_ready(&mut self, offset: u64, count: usize) -> io::Result<()> {
-        let count = self.allowed(count.min(AT_A_TIME), offset)?;
-        self.make_way(offset, count)?;
+        let count = self.allowed(count, offset)?;
+        self.touch();
+        let end = first_step(&self.settings, offset, offset + count as u64);
+        make_way(self, offset, end)?;
         match &mut self.tier {
-            Tier::Rolled(rolled) => rolled.make_ready(offset, count),
+            Tier::Rolled(rolled) => rolled.make_ready(offset, count.min(AT_A_TIME)),
             _ => Ok(()),
         }
+    }
+
+    /// As [`set_len`](Self::set_len).
+    pub(crate) fn set_len_now(&mut self, len: u64) -> Option<io::Result<()>> {
+        let refused = len > self.settings.max_len || self.settings.overflow == Overflow::Fail;
+        if let Tier::Rolled(_) = self.tier {
+            return None;
+        }
+        if len > self.len() && !refused {
+            self.touch();
+            if let Err(error) = make_way_now(self, self.len(), len)? {
+                return Some(Err(error));
+            }
+        }
+        Some(self.set_len(len))
     }
 
     /// Hands the window to the system, if that can be done at once; says whether all is there.
@@ -96,14 +120,6 @@ impl Store {
             Tier::Untouched => &[],
             Tier::Memory(memory) => memory.rest(offset),
             Tier::Rolled(rolled) => rolled.at_hand_now(offset),
-        }
-    }
-
-    /// Whether it may wait for the system to free what is on disk when it goes.
-    pub(crate) fn is_slow_to_drop(&self) -> bool {
-        match &self.tier {
-            Tier::Rolled(rolled) => rolled.is_slow_to_drop(),
-            _ => false,
         }
     }
 }

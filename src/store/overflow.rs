@@ -4,6 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use super::bounds::LONGEST;
+#[cfg(feature = "tokio")]
+use super::window::AT_A_TIME;
 use crate::error::{self, Limit, LimitError};
 use crate::options::{Overflow, Settings};
 use crate::pool::Home;
@@ -75,6 +77,18 @@ pub(crate) fn make_way_now(tiers: &mut impl Tiers, offset: u64, end: u64) -> Opt
     match make_way(&mut WithoutDisk(tiers), offset, end) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
         made => Some(made),
+    }
+}
+
+/// Where a write to `offset..end` may end at the least that takes 256 KiB at a time: what has to happen for it is the same.
+#[cfg(feature = "tokio")]
+pub(crate) fn first_step(settings: &Settings, offset: u64, end: u64) -> u64 {
+    match settings.overflow {
+        Overflow::DiskOrMemory(_) => end,
+        Overflow::Disk | Overflow::Fail => {
+            let passes_the_threshold = (settings.threshold as u64).saturating_add(1);
+            end.min((offset + AT_A_TIME as u64).max(passes_the_threshold))
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the page cache can answer without waiting for the disk (`RWF_NOWAIT`).
 //!
 //! Content that was written a moment ago is nearly always there. Where a file system does not know the question (tmpfs and
-//! overlay none, ext4 no writes), the first answer says so, and that file is not asked again.
+//! overlay none, ext4 no writes), the first answer says so, and that file is not asked again. All that is no answer, errors
+//! included, is [`WouldBlock`](io::ErrorKind::WouldBlock).
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -50,14 +51,19 @@ fn ask(unanswered: &AtomicBool, question: impl FnOnce() -> io::Result<usize>) ->
     if unanswered.load(Ordering::Relaxed) {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    question().map_err(|error| match error.kind() {
-        io::ErrorKind::Unsupported => {
-            unanswered.store(true, Ordering::Relaxed);
-            io::ErrorKind::WouldBlock.into()
+    match question() {
+        // Linux 5.9 and 5.10 say so of what is not in the page cache, wherever the file ends.
+        Ok(0) => {}
+        Ok(count) => return Ok(count),
+        Err(error) => {
+            // Not known, or a sandbox's word.
+            if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) {
+                unanswered.store(true, Ordering::Relaxed);
+            }
         }
-        io::ErrorKind::Interrupted => io::ErrorKind::WouldBlock.into(),
-        _ => error,
-    })
+    }
+    // What is wrong with the disk, who waits for it will find out.
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 #[cfg(target_os = "linux")]

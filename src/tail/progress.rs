@@ -132,6 +132,8 @@ impl Progress {
         if self.published() > offset {
             return Poll::Ready(Ok(true));
         }
+        // A stranger's code, as the dropping and the waking of one are: not while anything is locked.
+        let waker = cx.waker().clone();
         let mut state = self.state.lock();
         if self.published() > offset {
             return Poll::Ready(Ok(true));
@@ -144,9 +146,8 @@ impl Progress {
             tasks.tickets += 1;
             tasks.tickets
         });
-        let before = tasks.waiting.insert(ticket, cx.waker().clone());
+        let before = tasks.waiting.insert(ticket, waker);
         drop(state);
-        // A stranger's code, as the waking is.
         drop(before);
         Poll::Pending
     }

@@ -27,7 +27,7 @@ pub struct Writer {
     pub(super) len: u64,
     published: u64,
     pub(super) ended: bool,
-    settings: Settings,
+    pub(super) settings: Settings,
     pub(super) shared: Arc<Shared>,
     #[cfg(feature = "tokio")]
     pub(super) task: super::tasks::WriterTask,
@@ -81,6 +81,8 @@ impl Writer {
     /// What the disk answered to the last bytes, which are lost then; readers get the same error behind what could be published.
     /// Who wants to try again calls [`flush`](Write::flush) first.
     ///
+    /// It may wait for the disk: a task uses `shutdown` of Tokio's `AsyncWriteExt` instead (feature `tokio`).
+    ///
     /// ```
     /// use spooled::{SpoolOptions, tail};
     /// use std::io::{Read, Write};
@@ -105,9 +107,22 @@ impl Writer {
     ///
     /// See [`Failed`] for what it looks like there.
     pub fn fail(mut self, error: io::Error) {
-        // What the disk refuses now is missing in front of an error, and not of an end.
-        let _ = self.flush();
-        self.end(Ending::Failed(Failed::new(error)));
+        self.fall_short(Ending::Failed(Failed::new(error)));
+    }
+
+    /// Ends with less than an end, where it may wait for the disk.
+    fn fall_short(&mut self, ending: Ending) {
+        if let Some(ending) = self.fall_short_elsewhere(ending) {
+            self.fall_short_here(ending);
+        }
+    }
+
+    pub(super) fn fall_short_here(&mut self, ending: Ending) {
+        if Arc::strong_count(&self.shared) > 1 {
+            // What the disk refuses now is missing in front of an error, and not of an end.
+            let _ = self.flush();
+        }
+        self.end(ending);
     }
 
     pub(super) fn end(&mut self, ending: Ending) {
@@ -315,13 +330,9 @@ impl Write for Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if self.ended || self.is_let_go() {
-            return;
+        if !self.ended {
+            self.fall_short(Ending::Abandoned);
         }
-        if Arc::strong_count(&self.shared) > 1 {
-            let _ = self.flush();
-        }
-        self.end(Ending::Abandoned);
     }
 }
 
@@ -332,8 +343,8 @@ impl Writer {
     fn come_back(&mut self) {}
 
     #[inline]
-    fn is_let_go(&mut self) -> bool {
-        false
+    fn fall_short_elsewhere(&mut self, ending: Ending) -> Option<Ending> {
+        Some(ending)
     }
 }
 

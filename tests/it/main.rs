@@ -13,3 +13,5 @@ mod property;
 mod seekable;
 mod surface;
 mod tail;
+#[cfg(feature = "tokio")]
+mod tasks;

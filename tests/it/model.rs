@@ -127,7 +127,7 @@ fn p4_p8_source_and_spool_are_everything_at_every_quota() {
     }
 }
 
-fn each_operation(len: usize) -> Vec<Op> {
+pub(crate) fn each_operation(len: usize) -> Vec<Op> {
     let part = |part: usize| Fill { size: Size::Any((len / part) as u32), seed: part as u8, text: false };
     let words = |part: usize| Fill { size: Size::Any((len / part) as u32), seed: part as u8, text: true };
     let rude = Manners { piece: 7, large: len > 1000, interrupted: 2 };

@@ -14,9 +14,6 @@ use std::sync::Arc;
 
 use super::disk::Disk;
 use super::window::{DIRECT, MAPPED_MOST, Medium, Window};
-#[cfg(feature = "tokio")]
-pub(super) use now::AT_A_TIME;
-
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
 use crate::pool::{Buffer, Home};

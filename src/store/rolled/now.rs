@@ -5,6 +5,8 @@
 use std::io;
 
 use super::Rolled;
+use crate::error;
+use crate::store::AT_A_TIME;
 use crate::store::window::{AtOnce, Medium, at_once};
 use crate::sys::{self, within};
 
@@ -19,7 +21,13 @@ impl Rolled {
         if offset > self.len {
             return None;
         }
-        let fits = self.window.room_at(offset);
+        let mut fits = self.window.room_at(offset);
+        if fits < buf.len() {
+            // There may be room that is only not claimed.
+            self.disk.claim_if_free(offset + buf.len() as u64);
+            self.set_reach();
+            fits = self.window.room_at(offset);
+        }
         if fits < buf.len() {
             // Whole if it can be: a part only of what is more than the window would take elsewhere too.
             let elsewhere = self.window.holds_at(offset);
@@ -61,10 +69,11 @@ impl Rolled {
         if moved.is_err() {
             self.take_back(before)?;
         }
-        if !moved? {
-            self.window.restart_small(offset, ANYHOW.min(count), self.disk.home());
+        if moved? || self.window.restart_small(offset, ANYHOW.min(count), self.disk.home()) {
+            return Ok(());
         }
-        Ok(())
+        self.take_back(before)?;
+        Err(error::out_of_memory(ANYHOW))
     }
 
     pub(crate) fn flush_now(&mut self) -> bool {
@@ -117,13 +126,7 @@ impl Rolled {
     pub(in crate::store) fn at_hand_now(&self, offset: u64) -> &[u8] {
         self.window.at_hand(offset, self.len)
     }
-
-    pub(in crate::store) fn is_slow_to_drop(&self) -> bool {
-        self.disk.is_slow_to_drop()
-    }
 }
 
-/// The most that is written or read at a time.
-pub(in crate::store) const AT_A_TIME: usize = 256 * 1024;
 /// What a window holds where there is no memory for one.
 const ANYHOW: usize = 512;

@@ -4,7 +4,8 @@
 //! and a record that is read, changed and followed by the next costs no call at all.
 //!
 //! Invariants: `dirty` lies within what is held; what is held and not dirty equals the disk; what is dirty begins within
-//! the file or at its end. A window is never filled over bytes that are still to be written.
+//! the file or at its end. A window is never filled over bytes that are still to be written. What is put aside is the content
+//! wherever the window does not lie over it; so it is forgotten whenever that moves, or what lies below is written.
 //! Who reads or writes in sequence pays a call for each window; who reads at random pays for what they asked; who moves
 //! large pieces passes it by.
 //! Knows nothing of how the file came to be, nor how the content may grow.
@@ -241,6 +242,7 @@ impl Window {
         self.dirty = 0..0;
         self.start = offset;
         self.bytes.clear();
+        self.aside_at = 0..0;
     }
 
     /// A large one in long work; sooner in a pool, where it need not be made, if that has so much for everybody who is on
@@ -298,8 +300,9 @@ impl Window {
         // It ends where a page of the file does, so that the next one begins there.
         self.room = match self.bytes.capacity() as u64 / PAGE * PAGE {
             0 => self.bytes.capacity(),
-            // A large one where its like do, so that it meets the large pages of the file's cache that they make.
-            pages if pages >= LARGE as u64 && count as u64 <= pages - self.start % pages => {
+            // A large one where its like do, so that it meets the large pages of the file's cache that they make; but if it has
+            // to take each write whole, not where that leaves little of it.
+            pages if pages >= LARGE as u64 && (count == 0 || fits_well(count, self.start % pages, pages)) => {
                 (pages - self.start % pages) as usize
             }
             pages => (pages - self.start % PAGE) as usize,
@@ -328,6 +331,7 @@ impl Window {
         self.room = 0;
         self.limit = 0;
         self.dirty = 0..0;
+        self.aside_at = 0..0;
     }
 
     /// Holds `bytes` at `offset`, none of which the disk has.
@@ -374,6 +378,11 @@ impl fmt::Debug for Window {
     }
 }
 
+/// Whether a window that begins at `at` of its place in the file, and ends where that does, takes `count` bytes, and is worth it.
+fn fits_well(count: usize, at: u64, size: u64) -> bool {
+    at <= size / 2 && count as u64 <= size - at
+}
+
 /// The least range that has both in it.
 fn hull(dirty: &Range<usize>, more: Range<usize>) -> Range<usize> {
     if dirty.start == dirty.end { more } else { dirty.start.min(more.start)..dirty.end.max(more.end) }
@@ -381,6 +390,9 @@ fn hull(dirty: &Range<usize>, more: Range<usize>) -> Range<usize> {
 
 /// The size of a window in long sequential work: writes 0.60 of the time on xfs and 0.86 on ext4, reads 0.87.
 const LARGE: usize = 256 * 1024;
+/// The most that is written or read at a time for who may not wait.
+#[cfg(feature = "tokio")]
+pub(crate) const AT_A_TIME: usize = LARGE;
 /// How long that is.
 const LONG: u64 = 1 << 20;
 /// Its size where memory is short.

@@ -211,7 +211,13 @@ impl Window {
         if !self.is_dirty() && self.restart_for(offset, count, medium.home()) {
             self.fill_here(medium, offset, len, most)?;
         }
-        if self.rest(offset).is_empty() { self.put_aside(medium, offset, len) } else { Ok(()) }
+        if self.rest(offset).is_empty() {
+            self.put_aside(medium, offset, len)?;
+        }
+        if self.at_hand(offset, len).is_empty() {
+            return Err(medium.error(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Ok(())
     }
 
     /// What there is at `offset` of content of `len` bytes, without a look at the medium.

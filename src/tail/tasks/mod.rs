@@ -13,13 +13,27 @@ use crate::store::Window;
 
 pub(super) use writer::WriterTask;
 
-/// What a reader has under way for its task. A clone has nothing.
+/// What a reader has under way for its task, if it ever had. A clone has nothing.
 #[derive(Default)]
-pub(super) struct Task {
+pub(super) struct Task(Option<Box<UnderWay>>);
+
+#[derive(Default)]
+struct UnderWay {
     ticket: Ticket,
-    /// The window, while it is being filled.
-    window: Option<Errand<Box<Window>, io::Result<()>>>,
+    filling: Option<Filling>,
     seek: Option<SeekFrom>,
+}
+
+/// The window, which is being filled, and for which place.
+struct Filling {
+    errand: Errand<Box<Window>, io::Result<()>>,
+    offset: u64,
+}
+
+impl Task {
+    fn get(&mut self) -> &mut UnderWay {
+        self.0.get_or_insert_default()
+    }
 }
 
 impl Clone for Task {

@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use ::tokio::io::{AsyncBufRead, AsyncRead, AsyncSeek, ReadBuf};
 use ::tokio::task::coop;
 
-use crate::errand::{AT_A_TIME, Errand};
-use crate::store::{AtOnce, at_once};
+use super::Filling;
+use crate::errand::{self, Errand};
+use crate::store::{AT_A_TIME, AtOnce, at_once};
 use crate::sys::within;
 use crate::tail::Reader;
 use crate::tail::reader::Following;
@@ -46,6 +47,7 @@ impl AsyncRead for Reader {
                 read?;
                 buf.advance(count);
                 this.cursor.position += count as u64;
+                errand::spend(cx, count);
                 break;
             }
             this.send_window(count)?;
@@ -62,6 +64,7 @@ impl AsyncRead for Reader {
 impl AsyncBufRead for Reader {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        let proceed = ready!(coop::poll_proceed(cx));
         loop {
             ready!(this.poll_window(cx))?;
             if !ready!(this.poll_past(this.cursor.position, cx))? {
@@ -79,6 +82,7 @@ impl AsyncBufRead for Reader {
             }
             this.send_window(1)?;
         }
+        proceed.made_progress();
         Poll::Ready(Ok(this.at_hand()))
     }
 
@@ -92,14 +96,15 @@ impl AsyncBufRead for Reader {
 /// Costs nothing, but from the end: then it waits for that. The position may lie past it.
 ///
 /// # Cancel safety
-/// A seek that is dropped while it waits for the end has moved nothing.
+/// A seek from the end that is dropped while it waits has moved nothing, but is still asked for: what seeks next waits for it
+/// first, since Tokio's trait does not tell the two apart. Whoever reads first takes it back.
 impl AsyncSeek for Reader {
     fn start_seek(self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
         let this = self.get_mut();
-        this.task.seek = None;
+        this.task.get().seek = None;
         match to {
             SeekFrom::End(_) => {
-                this.task.seek = Some(to);
+                this.task.get().seek = Some(to);
                 Ok(())
             }
             to => this.cursor.seek(to).map(drop),
@@ -108,9 +113,9 @@ impl AsyncSeek for Reader {
 
     fn poll_complete(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
         let this = self.get_mut();
-        if let Some(to) = this.task.seek {
+        if let Some(to) = this.task.get().seek {
             let ended = ready!(this.poll_past(u64::MAX, cx));
-            this.task.seek = None;
+            this.task.get().seek = None;
             ended?;
             // All is there: it does not block.
             this.cursor.seek(to)?;
@@ -122,7 +127,10 @@ impl AsyncSeek for Reader {
 impl Reader {
     /// Waits until there is something past `offset`, or (`false`) never will be.
     pub(super) fn poll_past(&mut self, offset: u64, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let (shared, ticket) = (&self.cursor.content.shared, &mut self.task.ticket);
+        if self.published() > offset {
+            return Poll::Ready(Ok(true));
+        }
+        let (shared, ticket) = (&self.cursor.content.shared, &mut self.task.get().ticket);
         let past = shared.progress.poll_past(offset, &mut ticket.number, cx);
         if ticket.number.is_some() && ticket.given_by.is_none() {
             ticket.given_by = Some(Arc::clone(shared));
@@ -137,11 +145,19 @@ impl Reader {
 
     /// Waits until the window is here, and says whether it has just come.
     fn poll_window(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let Some(errand) = &mut self.task.window else { return Poll::Ready(Ok(false)) };
+        let Some(under_way) = self.task.0.as_mut() else { return Poll::Ready(Ok(false)) };
+        // Whoever reads has given up going anywhere else.
+        under_way.seek = None;
+        let Some(Filling { errand, offset }) = &mut under_way.filling else { return Poll::Ready(Ok(false)) };
         let (window, filled) = ready!(errand.poll_back(cx));
-        self.task.window = None;
+        let is_asked_for = *offset == self.cursor.position;
+        under_way.filling = None;
         self.cursor.content.window = window;
-        Poll::Ready(filled.and_then(|filled| filled).map(|()| true))
+        match filled.and_then(|filled| filled) {
+            // Whoever asked for that place has gone elsewhere.
+            Err(_) if !is_asked_for => Poll::Ready(Ok(false)),
+            filled => Poll::Ready(filled.map(|()| is_asked_for)),
+        }
     }
 
     /// Sends the window to be filled by the disk, for somebody who wants `count` bytes at the position.
@@ -152,7 +168,7 @@ impl Reader {
         let len = shared.progress.published();
         match Errand::send(window, move |window| window.bring(&shared.log, offset, count, len)) {
             Ok(errand) => {
-                self.task.window = Some(errand);
+                self.task.get().filling = Some(Filling { errand, offset });
                 Ok(())
             }
             Err((error, window)) => {

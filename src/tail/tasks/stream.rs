@@ -6,12 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use ::tokio::task::coop;
 use bytes::Bytes;
 use futures_core::Stream;
 
 use crate::errand::{self, Run};
 use crate::pool::Buffer;
-use crate::store::{AtOnce, Medium, at_once};
+use crate::store::{AT_A_TIME, AtOnce, Medium, at_once};
 use crate::sys::{Wait, within};
 use crate::tail::Reader;
 use crate::tail::shared::Shared;
@@ -67,7 +68,9 @@ impl Stream for Pieces {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         let this = self.get_mut();
+        let proceed = ready!(coop::poll_proceed(cx));
         let piece = ready!(this.poll_piece(cx)).transpose();
+        proceed.made_progress();
         if let Some(Ok(piece)) = &piece {
             this.reader.cursor.position += piece.len() as u64;
         }
@@ -85,7 +88,9 @@ impl Pieces {
             }
             let shared = &self.reader.cursor.content.shared;
             let count = within(shared.progress.published(), offset, self.chunk);
-            if let Some(piece) = at_once(read(&AtOnce(&shared.log), offset, count)) {
+            let at_hand = (count <= AT_A_TIME).then(|| at_once(read(&AtOnce(&shared.log), offset, count))).flatten();
+            if let Some(piece) = at_hand {
+                errand::spend(cx, count);
                 return Poll::Ready(piece.map(Some));
             }
             let shared: Arc<Shared> = Arc::clone(shared);

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use ::tokio::io::AsyncWrite;
 use ::tokio::task::coop;
 
-use crate::errand::{self, AT_A_TIME, Errand};
-use crate::store;
+use crate::errand::{self, Errand};
+use crate::store::{self, AT_A_TIME};
 use crate::tail::Writer;
 use crate::tail::progress::Ending;
 use crate::tail::writer::Tier;
@@ -39,8 +39,8 @@ enum What {
 /// All of `buf`, or what a limit leaves of it; on disk 256 KiB at most. It can be read after the next `flush`, or when 64 KiB
 /// have gathered.
 ///
-/// `shutdown` publishes all and [finishes](Writer::finish), but that one which fails can be tried again. After it a write is
-/// [`BrokenPipe`](io::ErrorKind::BrokenPipe).
+/// `shutdown` publishes all and says that no more will come, as [`finish`](Writer::finish) does; one that fails has not ended it,
+/// and can be called again. After it a write is [`BrokenPipe`](io::ErrorKind::BrokenPipe).
 ///
 /// # Cancel safety
 /// A write that is dropped before it is done has written nothing. A dropped `flush` may still happen; so may the flush of a
@@ -100,15 +100,11 @@ impl Writer {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
             let written = match came {
-                Some((What::Write, made)) => match (self.write_what_fits(first), made) {
-                    (0, Ok(())) => write(self),
-                    (0, Err(error)) => Some(Err(error)),
-                    // Before an error too, which comes again from whoever writes next.
-                    (fits, _) => Some(Ok(fits)),
-                },
+                Some((What::Write, made)) => self.made_ready(made, first),
                 _ => write(self),
             };
             if let Some(written) = written {
+                errand::spend(cx, *written.as_ref().unwrap_or(&0));
                 if self.has_gathered() && !self.publish_now() {
                     // What was taken is taken: outside a runtime too, where nobody could be sent.
                     let _ = self.send(What::Publish, Write::flush);
@@ -116,7 +112,7 @@ impl Writer {
                 proceed.made_progress();
                 return Poll::Ready(written);
             }
-            self.send(What::Write, move |writer| writer.make_ready(count.min(AT_A_TIME)))?;
+            self.send(What::Write, move |writer| writer.make_ready(count))?;
         }
     }
 
@@ -141,12 +137,27 @@ impl Writer {
         Some(written.inspect(|written| self.len += *written as u64))
     }
 
-    /// What there is room for as it is, be it a part.
-    fn write_what_fits(&mut self, buf: &[u8]) -> usize {
-        let (Ok(allowed), Tier::Rolled(lease)) = (self.allowed(buf.len()), &mut self.tier) else { return 0 };
-        let written = lease.write_what_fits(&buf[..allowed], self.len);
+    /// Writes what an errand made room for. Where it failed, what the window had room for anyhow goes before the error, which
+    /// comes again from whoever writes next; a rollover that failed changes nothing.
+    fn made_ready(&mut self, made: io::Result<()>, first: &[u8]) -> Option<io::Result<usize>> {
+        let buf = &first[..self.allowed(first.len()).unwrap_or(0)];
+        let written = match &mut self.tier {
+            Tier::Rolled(lease) => lease.write_what_fits(buf, self.len),
+            Tier::Memory { room, .. } if made.is_ok() => {
+                let count = buf.len().min(usize::try_from(*room - self.len).unwrap_or(usize::MAX));
+                self.fill(&buf[..count]);
+                count
+            }
+            Tier::Memory { .. } => 0,
+        };
         self.len += written as u64;
-        written
+        match made {
+            _ if written > 0 => Some(Ok(written)),
+            // The room went to somebody else meanwhile: again.
+            Ok(()) => None,
+            // It may have been for another who wanted more.
+            Err(error) => self.write_now(first).or(Some(Err(error))),
+        }
     }
 
     fn write_in_memory_now(&mut self, buf: &[u8]) -> Option<io::Result<usize>> {
@@ -181,9 +192,10 @@ impl Writer {
     /// Sees to it that `write_now` takes something, of which `count` bytes are wanted; what was written is published.
     fn make_ready(&mut self, count: usize) -> io::Result<()> {
         let count = self.allowed(count)?;
-        store::make_way(self, self.len, self.len + count as u64)?;
+        let end = store::first_step(&self.settings, self.len, self.len + count as u64);
+        store::make_way(self, self.len, end)?;
         if let Tier::Rolled(lease) = &mut self.tier {
-            let made = lease.make_ready(self.len, count);
+            let made = lease.make_ready(self.len, count.min(AT_A_TIME));
             let written = lease.disk().file_len();
             self.publish(written);
             made?;
@@ -213,6 +225,7 @@ impl Writer {
 
     fn send(&mut self, what: What, work: impl FnOnce(&mut Self) -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let stand_in = self.stand_in();
+        self.task.is_used = false;
         match Errand::send(mem::replace(self, stand_in), work) {
             Ok(errand) => {
                 self.task.away = Some(Box::new(Away { errand, what }));
@@ -233,14 +246,24 @@ impl Writer {
         }
     }
 
-    /// Whether it ends where it may wait for the disk, and not here.
-    pub(in crate::tail) fn is_let_go(&mut self) -> bool {
-        let is_used = mem::take(&mut self.task.is_used);
-        let lets_go = is_used && matches!(self.tier, Tier::Rolled(_)) && errand::can_let_go();
-        if lets_go {
-            let stand_in = self.stand_in();
-            errand::let_go(mem::replace(self, stand_in));
+    /// The same as [`fall_short_here`](Self::fall_short_here) on an errand; or gives `ending` back, where that may be done here.
+    pub(in crate::tail) fn fall_short_elsewhere(&mut self, ending: Ending) -> Option<Ending> {
+        let away = self.task.away.take();
+        let may_wait = away.is_some() || (self.task.is_used && matches!(self.tier, Tier::Rolled(_)));
+        if !may_wait || !errand::is_in_runtime() {
+            self.task.away = away;
+            return Some(ending);
         }
-        lets_go
+        let stand_in = self.stand_in();
+        let mut writer = mem::replace(self, stand_in);
+        writer.task.is_used = false;
+        let done = errand::run(move || {
+            if let Some(away) = away {
+                writer = away.errand.recall();
+            }
+            writer.fall_short_here(ending);
+        });
+        drop(done);
+        None
     }
 }

@@ -8,7 +8,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::task::{Context, Poll, ready};
 
 use crate::SpooledTempFile;
-use crate::errand::{self, Errand};
+use crate::errand::Errand;
 
 #[derive(Debug)]
 pub(super) struct Away {
@@ -91,12 +91,15 @@ impl Away {
 
     /// Waits until it is back, and tells of the errand from which it came.
     fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<Came> {
-        let State::Away { errand, what, .. } = &mut self.state else { return Poll::Ready(None) };
-        let what = *what;
+        let State::Away { errand, what, seen } = &mut self.state else { return Poll::Ready(None) };
+        let (what, seen) = (*what, *seen);
         let (spool, done) = ready!(errand.poll_back(cx));
         self.state = State::Here(spool);
-        // One that was lost has done nothing.
-        let (went, gap) = done.unwrap_or_else(|lost| (Err(lost), self.gap));
+        let (went, gap) = match done {
+            Ok(done) => done,
+            // It was not begun, or it panicked: then a gap may be there.
+            Err(lost) => (Err(lost), self.gap.or((self.spool().len() > seen.len).then_some(seen.len))),
+        };
         self.gap = gap;
         Poll::Ready(Some((what, went)))
     }
@@ -120,7 +123,7 @@ impl Away {
         };
         if let Some(to) = self.seek.take() {
             // Whoever asked for that and did not wait for it does not hear of it; nor of what was for another place.
-            let _ = self.spool().seek(to);
+            let _ = self.start_seek(to);
             return Poll::Ready(Ok(None));
         }
         Poll::Ready(Ok(came))
@@ -184,9 +187,11 @@ impl Away {
 
     /// Goes to `to` as soon as it can.
     pub(super) fn start_seek(&mut self, to: SeekFrom) -> io::Result<()> {
-        match self.here() {
-            Some(spool) => spool.seek(to).map(drop),
-            None => {
+        match (&mut self.state, to) {
+            // A gap behind the end is none of the content.
+            (State::Here(spool), SeekFrom::End(by)) => seek_from(spool, self.gap, by).map(drop),
+            (State::Here(spool), to) => spool.seek(to).map(drop),
+            _ => {
                 self.seek = Some(to);
                 Ok(())
             }
@@ -194,17 +199,11 @@ impl Away {
     }
 
     pub(super) fn poll_seek(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        let to = self.seek.take();
-        let here = self.poll_here(cx);
-        let Poll::Ready(here) = here else {
-            self.seek = to;
-            return Poll::Pending;
-        };
-        let (spool, _) = here?;
-        Poll::Ready(match to {
-            Some(to) => spool.seek(to),
-            None => Ok(spool.position()),
-        })
+        let _ = ready!(self.poll_back(cx));
+        if let Some(to) = self.seek.take() {
+            self.start_seek(to)?;
+        }
+        Poll::Ready(Ok(self.position()))
     }
 
     /// Gives it away.
@@ -223,14 +222,13 @@ impl Away {
     }
 }
 
-impl Drop for Away {
-    fn drop(&mut self) {
-        if let State::Here(spool) = &self.state {
-            if spool.is_slow_to_drop() {
-                errand::let_go(self.take());
-            }
-        }
-    }
+/// Goes `by` bytes from the end, before which there may be a gap that is to close.
+fn seek_from(spool: &mut SpooledTempFile, gap: Option<u64>, by: i64) -> io::Result<u64> {
+    let before = spool.position();
+    spool.seek(SeekFrom::Start(gap.unwrap_or(spool.len())))?;
+    spool.seek(SeekFrom::Current(by)).inspect_err(|_| {
+        let _ = spool.seek(SeekFrom::Start(before));
+    })
 }
 
 impl std::fmt::Debug for State {

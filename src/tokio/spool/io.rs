@@ -11,7 +11,8 @@ use ::tokio::task::coop;
 use super::AsyncSpooledTempFile;
 use super::away::What;
 use crate::SpooledTempFile;
-use crate::errand::AT_A_TIME;
+use crate::errand;
+use crate::store::AT_A_TIME;
 
 /// All that there is room for in `buf`; on disk 256 KiB at most.
 ///
@@ -41,8 +42,10 @@ impl AsyncRead for AsyncSpooledTempFile {
             }
             let count = buf.remaining().min(AT_A_TIME);
             if let Some(read) = spool.read_now(buf.initialize_unfilled_to(count)) {
-                buf.advance(read?);
+                let read = read?;
+                buf.advance(read);
                 proceed.made_progress();
+                errand::spend(cx, read);
                 return Poll::Ready(Ok(()));
             }
             this.away.send(What::Read, move |spool| spool.bring(count))?;
@@ -69,6 +72,7 @@ fn take_at_hand(spool: &mut SpooledTempFile, buf: &mut ReadBuf<'_>, a_part_will_
 impl AsyncBufRead for AsyncSpooledTempFile {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
+        let proceed = ready!(coop::poll_proceed(cx));
         loop {
             let (spool, came) = ready!(this.away.poll_here(cx))?;
             if let Some((What::Read, brought)) = came {
@@ -80,6 +84,7 @@ impl AsyncBufRead for AsyncSpooledTempFile {
             }
             this.away.send(What::Read, |spool| spool.bring(1))?;
         }
+        proceed.made_progress();
         Poll::Ready(Ok(this.away.here().map_or(&[], |spool| spool.at_hand())))
     }
 
@@ -103,9 +108,9 @@ impl AsyncWrite for AsyncSpooledTempFile {
     #[inline]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match this.away.here().and_then(|spool| spool.write_now(buf)) {
-            Some(written) => Poll::Ready(written),
-            None => this.poll_write_slowly(cx, buf.len(), buf, |spool| spool.write_now(buf)),
+        match this.away.here().is_some_and(|spool| spool.append_now(buf)) {
+            true => Poll::Ready(Ok(buf.len())),
+            false => this.poll_write_slowly(cx, buf.len(), buf, |spool| spool.write_now(buf)),
         }
     }
 
@@ -158,23 +163,35 @@ impl AsyncSpooledTempFile {
         loop {
             let (spool, came) = ready!(self.away.poll_here_to_write(cx))?;
             let written = match came {
-                Some((What::Write, made)) => match (spool.write_what_fits(first), made) {
-                    (0, Ok(())) => write(spool),
-                    (0, Err(error)) => Some(Err(error)),
-                    // Before an error too, which comes again from whoever writes next.
-                    (fits, _) => Some(Ok(fits)),
-                },
+                Some((What::Write, made)) => made_ready(spool, made, first),
                 _ => write(spool),
             };
             if let Some(written) = written {
-                if matches!(written, Ok(1..)) {
+                if let Ok(count @ 1..) = written {
                     self.away.has_come();
+                    errand::spend(cx, count);
                 }
                 proceed.made_progress();
                 return Poll::Ready(written);
             }
             self.away.send(What::Write, move |spool| spool.make_ready(count))?;
         }
+    }
+}
+
+/// Writes what an errand made room for. Where it failed, what the window had room for anyhow goes before the error, which
+/// comes again from whoever writes next; a rollover that failed changes nothing.
+fn made_ready(spool: &mut SpooledTempFile, made: io::Result<()>, first: &[u8]) -> Option<io::Result<usize>> {
+    if made.is_ok() || spool.is_rolled() {
+        if let fits @ 1.. = spool.write_what_fits(first) {
+            return Some(Ok(fits));
+        }
+    }
+    match made {
+        // The room went to somebody else meanwhile: again.
+        Ok(()) => None,
+        // It may have been for another who wanted more.
+        Err(error) => spool.write_now(first).or(Some(Err(error))),
     }
 }
 
@@ -200,7 +217,7 @@ fn write_each_now(spool: &mut SpooledTempFile, bufs: &[IoSlice<'_>]) -> Option<i
 /// Costs nothing, and changes nothing but the position, which may lie past the end.
 ///
 /// # Cancel safety
-/// A seek that is dropped has happened, or will before anything else does.
+/// A seek that is dropped while it waits for what is under way has happened or not.
 impl AsyncSeek for AsyncSpooledTempFile {
     fn start_seek(self: Pin<&mut Self>, to: SeekFrom) -> io::Result<()> {
         self.get_mut().away.start_seek(to)

@@ -16,7 +16,10 @@ use away::{Away, What};
 /// blocking type: an error comes from the call that had to write, and again until it succeeds, while what was accepted stays
 /// readable.
 ///
-/// Dropped, it gives back what it holds of a pool at once. A long file that no pool keeps is closed on the blocking pool.
+/// Dropped, it gives back what it holds of a pool at once; but a file of 1 MiB or more that is not kept is closed on the blocking
+/// pool, and counts until then.
+///
+/// After [`tokio::io::split`](::tokio::io::split) either half may be used by a task of its own.
 ///
 /// # Cancel safety
 /// Any future may be dropped at any point: the spool stays whole, and what earlier calls accepted is there. A read or a write
@@ -112,6 +115,10 @@ impl AsyncSpooledTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn roll(&mut self) -> std::io::Result<()> {
+        self.settled().await?;
+        if self.away.here().is_some_and(|spool| spool.is_rolled() && spool.flush_now()) {
+            return Ok(());
+        }
         self.on_disk(SpooledTempFile::roll).await
     }
 
@@ -138,10 +145,11 @@ impl AsyncSpooledTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn set_len(&mut self, len: u64) -> std::io::Result<()> {
-        if let Some(spool) = self.away.here().filter(|spool| !spool.is_rolled() && len <= spool.len()) {
-            return spool.set_len(len);
+        self.settled().await?;
+        match self.away.here().and_then(|spool| spool.set_len_now(len)) {
+            Some(set) => set,
+            None => self.on_disk(move |spool| spool.set_len(len)).await,
         }
-        self.on_disk(move |spool| spool.set_len(len)).await
     }
 
     /// Ends the writing: the content as something to read from many places at once. See [`SpooledTempFile::freeze`].
@@ -217,7 +225,6 @@ impl AsyncSpooledTempFile {
         &mut self,
         work: impl FnOnce(&mut SpooledTempFile) -> std::io::Result<()> + Send + 'static,
     ) -> std::io::Result<()> {
-        self.settled().await?;
         self.away.send(What::Own, work)?;
         poll_fn(|cx| {
             self.away.poll_here(cx).map(|here| match here? {
