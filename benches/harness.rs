@@ -19,6 +19,8 @@ pub struct Row<'a> {
     pub bar: Option<f64>,
     rounds: usize,
     least: u128,
+    only_if_asked_for: bool,
+    missing: Option<String>,
     ours: Box<dyn FnOnce() -> Side<'a> + 'a>,
     theirs: Box<dyn FnOnce() -> Side<'a> + 'a>,
 }
@@ -44,6 +46,8 @@ impl<'a> Row<'a> {
             bar: bar.into(),
             rounds: usize::MAX,
             least: 1,
+            only_if_asked_for: false,
+            missing: None,
             ours: Box::new(|| Box::new(ours())),
             theirs: Box::new(|| Box::new(theirs())),
         }
@@ -51,12 +55,37 @@ impl<'a> Row<'a> {
 
     /// At most this many rounds: for what takes seconds.
     pub fn rounds(self, rounds: usize) -> Self {
-        Self { rounds, ..self }
+        Self { rounds: rounds.min(self.rounds), ..self }
     }
 
     /// At least so often in a turn: for what is warm only after the like of it.
     pub fn at_least(self, least: u128) -> Self {
         Self { least, ..self }
+    }
+
+    /// Not when all are run: for what takes long, or needs more than this package.
+    pub fn only_if_asked_for(self) -> Self {
+        Self { only_if_asked_for: true, ..self }
+    }
+
+    /// Not where something is missing, which is said in place of a result.
+    pub fn unless(self, missing: Option<String>) -> Self {
+        Self { missing: self.missing.or(missing), ..self }
+    }
+
+    /// Whether it is to be run, if these are the words that were asked for.
+    pub fn is_wanted(&self, filters: &[String]) -> bool {
+        if filters.is_empty() {
+            return !self.only_if_asked_for;
+        }
+        filters.iter().any(|word| self.name.contains(word))
+    }
+
+    /// The line of a row that cannot be run.
+    pub fn skipped(&self) -> Option<String> {
+        let missing = self.missing.as_ref()?;
+        let bar = self.bar.map_or_else(|| "-".to_owned(), |bar| bar.to_string());
+        Some(format!("| {} | {} | - | - | skipped: {missing} | - | {bar} | |", self.name, self.peer))
     }
 
     pub fn measure(self, rounds: usize) -> Outcome {

@@ -9,6 +9,7 @@
 //! Each row is measured in a process of its own. What was allocated and freed before decides where an allocator puts
 //! the next buffer, and that alone can be a factor of three (see `work::Piece`); so each starts as a program does.
 
+mod bodies;
 mod copies;
 mod disk;
 mod harness;
@@ -18,6 +19,9 @@ mod memory;
 mod peers;
 mod pool;
 mod rollover;
+mod server;
+mod service;
+mod tasks;
 mod threads;
 mod views;
 mod work;
@@ -38,6 +42,8 @@ struct Arguments {
     save: bool,
     /// The one row that this process is for.
     row: Option<usize>,
+    /// A server of so many threads is what this process is, and the path of its file what it is asked for.
+    serve: Option<String>,
 }
 
 fn main() {
@@ -48,6 +54,9 @@ fn main() {
         write_back::lines(dir, Duration::from_secs(arguments.seconds)).for_each(|line| println!("{line}"));
         return;
     }
+    if let Some(threads) = &arguments.serve {
+        return server::run(threads, dir, Path::new(&arguments.filters[0]));
+    }
     let rows = [
         memory::rows(dir),
         disk::rows(dir),
@@ -57,6 +66,9 @@ fn main() {
         pool::rows(dir),
         threads::rows(dir),
         views::rows(dir),
+        tasks::rows(dir),
+        bodies::rows(dir),
+        service::rows(dir),
     ];
     let mut rows = rows.into_iter().flatten();
     if let Some(row) = arguments.row {
@@ -68,8 +80,8 @@ fn main() {
     let mut table = head + "\n";
     let mut above = 0;
     for (number, row) in rows.enumerate() {
-        if arguments.filters.is_empty() || arguments.filters.iter().any(|word| row.name.contains(word)) {
-            let line = in_a_process(number, &arguments);
+        if row.is_wanted(&arguments.filters) {
+            let line = row.skipped().unwrap_or_else(|| in_a_process(number, &arguments));
             println!("{line}");
             writeln!(table, "{line}").expect("a string takes all");
             above += usize::from(line.ends_with(ABOVE));
@@ -86,6 +98,8 @@ fn in_a_process(row: usize, arguments: &Arguments) -> String {
     let output = Command::new(program)
         .args(["--row", &row.to_string(), "--rounds", &arguments.rounds.to_string(), "--dir"])
         .arg(&arguments.dir)
+        // Some peers cannot be told.
+        .env("TMPDIR", &arguments.dir)
         .stderr(Stdio::inherit())
         .output()
         .expect("run");
@@ -101,6 +115,7 @@ fn arguments() -> Arguments {
         seconds: SECONDS,
         save: false,
         row: None,
+        serve: None,
     };
     let mut given = std::env::args().skip(1);
     while let Some(argument) = given.next() {
@@ -110,6 +125,7 @@ fn arguments() -> Arguments {
             "--rounds" => found.rounds = value().parse().expect("--rounds needs a number"),
             "--seconds" => found.seconds = value().parse().expect("--seconds needs a number"),
             "--row" => found.row = Some(value().parse().expect("--row needs a number")),
+            "--serve" => found.serve = Some(value()),
             "--save" => found.save = true,
             // What cargo adds.
             "--bench" => {}
