@@ -19,10 +19,17 @@ use crate::options::SpoolOptions;
 /// Makes the body of any request bounded and replayable: a `Request<B>` comes in, and once all of it is there, what is wrapped
 /// gets a `Request<SpooledBody>`, which can be cloned.
 ///
-/// That request has a `Content-Length` and no `Transfer-Encoding`; trailers come with the body. A body that is not taken in is
+/// That request has a `Content-Length`, of 0 too, and no `Transfer-Encoding`; trailers come with the body. A
+/// body that is not taken in is
 /// answered here, with the status that [`CollectError::status`](super::CollectError::status) says and a line of plain text, and
 /// what is wrapped is not called. One that says beforehand that it is too long, in `Content-Length`, is refused before a byte is
 /// read, so a client that sent `Expect: 100-continue` sends none.
+///
+/// As tower asks, what is wrapped has said that it is ready before a body is taken in. So a limit on how many it serves at once
+/// counts those that are still being uploaded.
+///
+/// # Cancel safety
+/// A future that is dropped takes with it what was taken in, as with [`collect`](super::collect).
 ///
 /// Above tower's retry layer, with a policy that clones the request, a failed upload is sent again from the spool, byte for byte:
 ///
@@ -125,12 +132,8 @@ where
                 Ok(collected) => collected,
                 Err(refused) => return Ok(refused.answer(SpoolResponseBody::refused)),
             };
-            let told = head.headers.remove(header::TRANSFER_ENCODING).is_some();
-            let len = collected.content.len();
-            // A request without a body stays one.
-            if told || len > 0 || head.headers.contains_key(header::CONTENT_LENGTH) {
-                head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-            }
+            head.headers.remove(header::TRANSFER_ENCODING);
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(collected.content.len()));
             let answer = inner.call(Request::from_parts(head, collected.into_body())).await?;
             Ok(answer.map(SpoolResponseBody::inner))
         })

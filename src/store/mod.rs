@@ -22,6 +22,8 @@ pub(crate) use bounds::copy;
 pub(crate) use disk::Disk;
 pub(crate) use followed::Followed;
 pub(crate) use lease::Lease;
+#[cfg(feature = "tokio")]
+pub(crate) use now::{each_now, summed_up};
 pub(crate) use overflow::{Tiers, allowed, make_way};
 #[cfg(feature = "tokio")]
 pub(crate) use overflow::{first_step, make_way_now};

@@ -1,10 +1,10 @@
 //! What can be had of a store without waiting for the disk, and what makes that possible where it is not.
 //!
-//! For those who may not wait. What they cannot have is `None`, and nothing has changed; then somebody who may wait makes it
-//! possible ([`make_ready`](Store::make_ready), [`bring`](Store::bring)), and they ask again. Neither of these takes or gives a
-//! byte: who asks no more has changed nothing.
+//! For those who may not wait. What they cannot have is `None`, and the content is what it was; then somebody who may wait makes
+//! it possible ([`make_ready`](Store::make_ready), [`bring`](Store::bring)), and they ask again. Neither of these takes or gives a
+//! byte: who asks no more has changed nothing, but for a gap up to where they would have written.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use super::window::AT_A_TIME;
 use super::{Store, Tier, copy, first_step, make_way, make_way_now};
@@ -122,4 +122,32 @@ impl Store {
             Tier::Rolled(rolled) => rolled.at_hand_now(offset),
         }
     }
+}
+
+/// How many bytes there are in all, and the first that are.
+pub(crate) fn summed_up<'a>(bufs: &'a [IoSlice<'_>]) -> (usize, &'a [u8]) {
+    let total = bufs.iter().fold(0usize, |total, buf| total.saturating_add(buf.len()));
+    (total, bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf))
+}
+
+/// Writes them as one write, that ends where `write` has to wait.
+pub(crate) fn each_now(
+    bufs: &[IoSlice<'_>],
+    mut write: impl FnMut(&[u8]) -> Option<io::Result<usize>>,
+) -> Option<io::Result<usize>> {
+    let mut done = 0;
+    for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
+        match write(buf) {
+            Some(Ok(written)) => {
+                done += written;
+                if written < buf.len() {
+                    break;
+                }
+            }
+            // What was taken is told; the rest comes again from whoever writes next.
+            _ if done > 0 => break,
+            nothing => return nothing,
+        }
+    }
+    Some(Ok(done))
 }

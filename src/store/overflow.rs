@@ -71,6 +71,7 @@ pub(crate) fn make_way(tiers: &mut impl Tiers, offset: u64, end: u64) -> io::Res
 #[cfg(feature = "tokio")]
 pub(crate) fn make_way_now(tiers: &mut impl Tiers, offset: u64, end: u64) -> Option<io::Result<()>> {
     let Settings { threshold, overflow, .. } = *tiers.settings();
+    // There `make_way` goes on in memory where the disk fails: it has to be asked first.
     if matches!(overflow, Overflow::DiskOrMemory(_)) && end > tiers.room().max(threshold as u64) {
         return None;
     }

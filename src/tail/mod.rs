@@ -50,6 +50,13 @@
 //! A reader waits for the writer, never the other way round. So who has both in one thread, and reads what it has not flushed
 //! yet, waits for ever; and so does who waits for a writer that was leaked.
 //!
+//! # In tasks
+//!
+//! With the feature `tokio` a [`Reader`] is `AsyncRead`, `AsyncBufRead`, `AsyncSeek` and a stream, a [`Writer`] is `AsyncWrite`; tasks
+//! and threads can wait for the same writer. A writer ends with `shutdown` in place of [`finish`](Writer::finish), which may wait for the
+//! disk; [`fail`](Writer::fail), and the drop, leave that to the blocking pool. Where traits of both families are in scope, a
+//! call has to say which it means: `AsyncReadExt::read(&mut reader, &mut buf)`.
+//!
 //! # What it costs
 //!
 //! The writer keeps what it has written in memory once, or hands it to the system by the window: one positional write for each

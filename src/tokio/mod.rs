@@ -12,8 +12,9 @@
 //! Memory and the window are served in the task. So is what the page cache has, which content that was written a moment ago
 //! nearly always is in: on Linux a read asks it first (`preadv2` with `RWF_NOWAIT`), and so does a write where the file system
 //! knows that (xfs, btrfs); one that does not is asked once for each file. All the rest (a rollover, a window to be written, a
-//! file to be cut, a read that the disk has to answer) is an errand on the runtime's blocking pool, of 256 KiB at most, one
-//! at a time for each spool; the buffer goes along, and is not copied.
+//! file to be cut, a read that the disk has to answer) is an errand on the runtime's blocking pool, one at a time for each
+//! spool, of 256 KiB at most, or at the rollover of what is in memory; the buffer goes along, and is not copied.
+//! So is the closing of a file of 1 MiB or more that no pool keeps, whichever type held it.
 //!
 //! A mapping ([`Backing::Mmap`](crate::Backing::Mmap)) is left alone, since a look at it may wait for the disk.
 //!

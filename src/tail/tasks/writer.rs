@@ -55,9 +55,8 @@ impl AsyncWrite for Writer {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let total = bufs.iter().fold(0usize, |total, buf| total.saturating_add(buf.len()));
-        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
-        self.get_mut().poll_write_by(cx, total, first, |writer| writer.write_each_now(bufs))
+        let (total, first) = store::summed_up(bufs);
+        self.get_mut().poll_write_by(cx, total, first, |writer| store::each_now(bufs, |buf| writer.write_now(buf)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -168,25 +167,6 @@ impl Writer {
         let count = buf.len().min(usize::try_from(room - self.len).unwrap_or(usize::MAX));
         self.fill(&buf[..count]);
         Some(Ok(count))
-    }
-
-    /// As one write, that ends where the next one needs the disk.
-    fn write_each_now(&mut self, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
-        let mut done = 0;
-        for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
-            match self.write_now(buf) {
-                Some(Ok(written)) => {
-                    done += written;
-                    if written < buf.len() {
-                        break;
-                    }
-                }
-                // What was taken is told; the rest comes again from whoever writes next.
-                _ if done > 0 => break,
-                nothing => return nothing,
-            }
-        }
-        Some(Ok(done))
     }
 
     /// Sees to it that `write_now` takes something, of which `count` bytes are wanted; what was written is published.

@@ -12,9 +12,10 @@ use super::AsyncSpooledTempFile;
 use super::away::What;
 use crate::SpooledTempFile;
 use crate::errand;
-use crate::store::AT_A_TIME;
+use crate::store::{self, AT_A_TIME};
 
-/// All that there is room for in `buf`; on disk 256 KiB at most.
+/// All that there is room for in `buf`; on disk 256 KiB at most, and less where the window that was brought ends, or memory is
+/// short.
 ///
 /// # Cancel safety
 /// A read that is dropped before it is done has moved nothing. So has [`read_exact`](::tokio::io::AsyncReadExt::read_exact)
@@ -119,9 +120,8 @@ impl AsyncWrite for AsyncSpooledTempFile {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let total = bufs.iter().fold(0usize, |total, buf| total.saturating_add(buf.len()));
-        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
-        self.get_mut().poll_write_slowly(cx, total, first, |spool| write_each_now(spool, bufs))
+        let (total, first) = store::summed_up(bufs);
+        self.get_mut().poll_write_slowly(cx, total, first, |spool| store::each_now(bufs, |buf| spool.write_now(buf)))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -193,25 +193,6 @@ fn made_ready(spool: &mut SpooledTempFile, made: io::Result<()>, first: &[u8]) -
         // It may have been for another who wanted more.
         Err(error) => spool.write_now(first).or(Some(Err(error))),
     }
-}
-
-/// As one write, that ends where the next one needs the disk.
-fn write_each_now(spool: &mut SpooledTempFile, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
-    let mut done = 0;
-    for buf in bufs.iter().filter(|buf| !buf.is_empty()) {
-        match spool.write_now(buf) {
-            Some(Ok(written)) => {
-                done += written;
-                if written < buf.len() {
-                    break;
-                }
-            }
-            // What was taken is told; the rest comes again from whoever writes next.
-            _ if done > 0 => break,
-            nothing => return nothing,
-        }
-    }
-    Some(Ok(done))
 }
 
 /// Costs nothing, and changes nothing but the position, which may lie past the end.
