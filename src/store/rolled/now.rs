@@ -13,21 +13,14 @@ use crate::sys::{self, within};
 impl Rolled {
     /// `buf` is not empty.
     pub(crate) fn write_now(&mut self, buf: &[u8], offset: u64) -> Option<io::Result<usize>> {
-        let room = match self.room(offset) {
-            Ok(room) => usize::try_from(room).unwrap_or(usize::MAX).min(AT_A_TIME),
+        let buf = match self.room(offset) {
+            Ok(room) => at_a_time(buf, room),
             Err(limit) => return Some(Err(limit)),
         };
-        let buf = &buf[..buf.len().min(room)];
-        if offset > self.len {
+        if offset > self.len || !self.claim_now(offset, buf.len()) {
             return None;
         }
-        let mut fits = self.window.room_at(offset);
-        if fits < buf.len() {
-            // There may be room that is only not claimed.
-            self.disk.claim_if_free(offset + buf.len() as u64);
-            self.set_reach();
-            fits = self.window.room_at(offset);
-        }
+        let fits = self.window.room_at(offset);
         if fits < buf.len() {
             // Whole if it can be: a part only of what is more than the window would take elsewhere too.
             let elsewhere = self.window.holds_at(offset);
@@ -36,27 +29,40 @@ impl Rolled {
                 return None;
             }
         }
-        match self.write_what_fits(buf, offset) {
+        match self.put(buf, offset) {
             0 => None,
             taken => Some(Ok(taken)),
         }
     }
 
+    /// What the window has room for as it lies, if all of it may be written.
     pub(crate) fn write_what_fits(&mut self, buf: &[u8], offset: u64) -> usize {
-        if offset > self.len {
-            return 0;
-        }
+        let buf = at_a_time(buf, self.room(offset).unwrap_or(0));
+        if offset <= self.len && self.claim_now(offset, buf.len()) { self.put(buf, offset) } else { 0 }
+    }
+
+    fn put(&mut self, buf: &[u8], offset: u64) -> usize {
         let taken = self.window.put(buf, offset);
         self.len = self.len.max(offset + taken as u64);
         taken
     }
 
-    /// Moves an empty window to `offset`, which is not past the end, for `count` bytes; if nothing has to go for that.
+    /// Claims all of `count` bytes at `offset`, if nothing has to go for it: what is refused is refused whole.
+    fn claim_now(&mut self, offset: u64, count: usize) -> bool {
+        let end = offset + count as u64;
+        if end > self.disk.claimed() {
+            self.disk.claim_if_free(end);
+            self.set_reach();
+        }
+        end <= self.disk.claimed()
+    }
+
+    /// Moves an empty window to `offset`, which is not past the end, for `count` bytes, which are claimed.
     fn move_now(&mut self, offset: u64, count: usize) -> bool {
         let room = self.window.next_room(self.disk.home(), count).max(count as u64);
         self.disk.claim_if_free(self.ceiling.min(offset + room));
         self.set_reach();
-        self.disk.claimed() >= offset + count as u64 && self.window.restart_for(offset, count, self.disk.home())
+        self.window.restart_for(offset, count, self.disk.home())
     }
 
     pub(crate) fn make_ready(&mut self, offset: u64, count: usize) -> io::Result<()> {
@@ -126,6 +132,11 @@ impl Rolled {
     pub(in crate::store) fn at_hand_now(&self, offset: u64) -> &[u8] {
         self.window.at_hand(offset, self.len)
     }
+}
+
+/// As much of it as is written at a time, where there is `room`.
+fn at_a_time(buf: &[u8], room: u64) -> &[u8] {
+    &buf[..buf.len().min(AT_A_TIME).min(usize::try_from(room).unwrap_or(usize::MAX))]
 }
 
 /// What a window holds where there is no memory for one.
