@@ -16,7 +16,7 @@ use crate::options::SpoolOptions;
 /// A body that is not taken in is answered as [`CollectError::status`] says, with a line of plain text.
 ///
 /// # Cancel safety
-/// Where the client goes away, what was taken in goes too, as with [`collect`](super::collect).
+/// Where the client goes away, what was taken in goes too, as with [`collect`](super::collect()).
 ///
 /// ```
 /// use axum_core::body::Body;

@@ -12,7 +12,7 @@ use super::gather::{Gathering, Next};
 use crate::frozen::SpooledBytes;
 use crate::options::SpoolOptions;
 
-/// Takes in all of a field of a multipart form, by the rules of [`collect`](super::collect): a part of ten bytes stays in
+/// Takes in all of a field of a multipart form, by the rules of [`collect`](super::collect()): a part of ten bytes stays in
 /// memory, a part of a gigabyte goes to disk, and with a [`Pool`](crate::Pool) in the `options` all of them within its limits.
 ///
 /// Any stream of [`Bytes`] will do, `multer::Field` and axum's `Field` among them. Axum limits the whole form to 2 MiB
@@ -22,7 +22,7 @@ use crate::options::SpoolOptions;
 /// See [`CollectError`]: of the field itself `Body`, and nothing of it is left.
 ///
 /// # Cancel safety
-/// As for [`collect`](super::collect).
+/// As for [`collect`](super::collect()).
 ///
 /// ```
 /// use spooled::{SpoolOptions, SpooledBytes, http};

@@ -29,7 +29,7 @@ use crate::options::SpoolOptions;
 /// counts those that are still being uploaded.
 ///
 /// # Cancel safety
-/// A future that is dropped takes with it what was taken in, as with [`collect`](super::collect).
+/// A future that is dropped takes with it what was taken in, as with [`collect`](super::collect()).
 ///
 /// Above tower's retry layer, with a policy that clones the request, a failed upload is sent again from the spool, byte for byte:
 ///

@@ -1,6 +1,6 @@
 //! Bodies of HTTP messages: into a spool, within limits, and out of it, any number of times (feature `http`).
 //!
-//! [`collect`] takes a whole body in: small ones stay in memory, large ones go to disk, and one that is too long is refused
+//! [`collect()`] takes a whole body in: small ones stay in memory, large ones go to disk, and one that is too long is refused
 //! before what is too much is stored. [`SpooledBody`] gives it out again, to as many as ask, each from the start. Neither
 //! ever holds up the executor.
 //!

@@ -19,7 +19,7 @@ use away::{Away, What};
 /// Dropped, it gives back what it holds of a pool at once; but a file of 1 MiB or more that is not kept is closed on the blocking
 /// pool, and counts until then.
 ///
-/// After [`tokio::io::split`](::tokio::io::split) either half may be used by a task of its own.
+/// After [`split`](::tokio::io::split) either half may be used by a task of its own.
 ///
 /// # Cancel safety
 /// Any future may be dropped at any point: the spool stays whole, and what earlier calls accepted is there. A read or a write
