@@ -5,12 +5,13 @@
 //! back: see [`Errand::recall`].
 //! Knows nothing of what it is that is sent.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use ::tokio::runtime::Handle;
 use ::tokio::task::{JoinHandle, coop};
@@ -19,8 +20,13 @@ use parking_lot::Mutex;
 /// Something that is away, and what will come of it.
 pub(crate) struct Errand<T, R> {
     place: Arc<Mutex<Option<T>>>,
-    work: JoinHandle<Option<R>>,
-    /// All tasks that wait: two may, each with a half of what was split.
+    report: Arc<Mutex<Report<R>>>,
+}
+
+/// What came of it, and who waits for that: two tasks may, each with a half of what was split, and any of them may give up.
+struct Report<R> {
+    /// Of what was lost, none.
+    done: Option<Option<R>>,
     waiting: Vec<Waker>,
 }
 
@@ -31,10 +37,15 @@ impl<T: Send + 'static, R: Send + 'static> Errand<T, R> {
     /// Outside a runtime, and where that has no thread; then `thing` stays.
     pub(crate) fn send(thing: T, work: impl FnOnce(&mut T) -> R + Send + 'static) -> Result<Self, (io::Error, T)> {
         let place = Arc::new(Mutex::new(Some(thing)));
-        let there = Arc::clone(&place);
-        // Locked for as long as it is worked on: whoever recalls it waits for that, and no longer.
-        match spawn(move || there.lock().as_mut().map(work)) {
-            Ok(work) => Ok(Self { place, work, waiting: Vec::new() }),
+        let report = Arc::new(Mutex::new(Report { done: None, waiting: Vec::new() }));
+        let (there, reporting) = (Arc::clone(&place), Reporting(Arc::clone(&report)));
+        let sent = spawn(move || {
+            // Locked for as long as it is worked on: whoever recalls it waits for that, and no longer.
+            let done = there.lock().as_mut().map(work);
+            reporting.0.lock().done = Some(done);
+        });
+        match sent {
+            Ok(_) => Ok(Self { place, report }),
             Err(error) => {
                 let thing = place.lock().take().expect("nobody has worked on it");
                 Err((error, thing))
@@ -44,27 +55,36 @@ impl<T: Send + 'static, R: Send + 'static> Errand<T, R> {
 
     /// Waits for it to come back, which it does once.
     pub(crate) fn poll_back(&mut self, cx: &mut Context<'_>) -> Poll<(T, io::Result<R>)> {
-        let Poll::Ready(done) = Pin::new(&mut self.work).poll(cx) else {
-            if !self.waiting.iter().any(|waiting| waiting.will_wake(cx.waker())) {
-                self.waiting.push(cx.waker().clone());
+        let waker = cx.waker().clone();
+        let mut report = self.report.lock();
+        let Some(done) = report.done.take() else {
+            if !report.waiting.iter().any(|waiting| waiting.will_wake(&waker)) {
+                report.waiting.push(waker);
             }
             return Poll::Pending;
         };
-        // The work itself wakes the last of them.
-        self.waiting.drain(..).filter(|waiting| !waiting.will_wake(cx.waker())).for_each(Waker::wake);
-        let done = match done {
-            Ok(Some(done)) => Ok(done),
-            Ok(None) => unreachable!("it is recalled by value"),
-            Err(lost) => Err(io::Error::other(lost)),
-        };
+        drop(report);
         let thing = self.place.lock().take().expect("it comes back once");
-        Poll::Ready((thing, done))
+        Poll::Ready((thing, done.ok_or_else(|| io::Error::other("what waits for the disk was not done"))))
     }
 
     /// Has it back at once: if it is being worked on, when that is done, and else with nothing done to it.
     pub(crate) fn recall(self) -> T {
         let mut place = self.place.lock();
         place.take().expect("it comes back once")
+    }
+}
+
+/// Tells all who wait when the work is done, or was lost: it panicked, or the runtime ended before it began.
+struct Reporting<R>(Arc<Mutex<Report<R>>>);
+
+impl<R> Drop for Reporting<R> {
+    fn drop(&mut self) {
+        let mut report = self.0.lock();
+        report.done.get_or_insert(None);
+        let waiting = std::mem::take(&mut report.waiting);
+        drop(report);
+        waiting.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -75,31 +95,62 @@ impl<T, R> RefUnwindSafe for Errand<T, R> {}
 /// Does `work` where it may wait.
 ///
 /// # Errors
-/// Outside a runtime, and where that ends before the work begins.
+/// Outside a runtime, and where that ends before the work begins, or has no thread.
 pub(crate) fn run<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> io::Result<Run<R>> {
-    spawn(work).map(Run)
+    let place = Arc::new(Mutex::new(Some(work)));
+    let there = Arc::clone(&place);
+    let sent = spawn(move || {
+        let work = there.lock().take();
+        work.map(|work| work())
+    });
+    // A runtime that has no thread keeps what it was sent.
+    sent.map(Run).inspect_err(|_| drop(place.lock().take()))
 }
 
 /// What will come of [`run`].
-pub(crate) struct Run<R>(JoinHandle<R>);
+pub(crate) struct Run<R>(JoinHandle<Option<R>>);
 
 impl<R> Future for Run<R> {
     type Output = io::Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
-        Pin::new(&mut self.0).poll(cx).map_err(io::Error::other)
+        let done = ready!(Pin::new(&mut self.0).poll(cx)).map_err(io::Error::other)?;
+        Poll::Ready(Ok(done.expect("it is taken back only where it was not sent")))
     }
 }
 
-/// Drops something that takes the system a while to free; where there is no runtime, here.
+/// Drops something that takes the system a while to free; where there is no runtime, or on an errand, here.
 pub(crate) fn let_go(thing: impl Send + 'static) {
-    // Where nobody else takes it, it is dropped with what it would have been sent by.
-    let _ = spawn(|| drop(thing));
+    if !MAY_WAIT.get() {
+        // Where nobody else takes it, it is dropped with what it would have been sent by.
+        let _ = run(move || drop(thing));
+    }
 }
 
 /// Whether there are others to do it.
 pub(crate) fn is_in_runtime() -> bool {
     Handle::try_current().is_ok()
+}
+
+thread_local! {
+    /// On an errand.
+    static MAY_WAIT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While this lives, its thread is on an errand.
+struct Waiting;
+
+impl Waiting {
+    fn begin() -> Self {
+        MAY_WAIT.set(true);
+        Self
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        MAY_WAIT.set(false);
+    }
 }
 
 fn spawn<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> io::Result<JoinHandle<R>> {
@@ -109,8 +160,25 @@ fn spawn<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> io::Re
         ));
     };
     // It panics where it has no thread and the system gives none.
+    let work = move || {
+        let _waiting = Waiting::begin();
+        work()
+    };
     panic::catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(work)))
         .map_err(|_| io::Error::other("the Tokio runtime has no thread for what may block"))
+}
+
+/// By which a write that was not done is known when it is polled again.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Ask {
+    at: usize,
+    count: usize,
+}
+
+impl Ask {
+    pub(crate) fn new(first: &[u8], count: usize) -> Self {
+        Self { at: first.as_ptr().addr(), count }
+    }
 }
 
 /// Says that a task has done work for so many `bytes`: as many calls, for whoever gives way to others after some.

@@ -6,15 +6,16 @@ mod tasks;
 
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, SeekFrom, Write};
-use std::pin::Pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use ground::mount::Mount;
-use ground::{MIB, Scratch, assert_empty, assert_same, bytes, in_time};
+use ground::{KIB, MIB, Scratch, assert_empty, assert_same, bytes, in_time};
 use spooled::tokio::AsyncSpooledTempFile;
 use spooled::{Pool, SpoolOptions, tail};
-use tasks::{ByHand, Executor, at_once, content_of};
+use tasks::{Alarm, ByHand, Executor, at_once, content_of};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
 /// P1: without memory for a window a little is put aside for who looks; what is written over it is not seen through that.
@@ -133,7 +134,7 @@ fn p9_a_large_file_is_closed_elsewhere() {
     for (retain, is_kept) in [(0, false), (64 << 20, true)] {
         let held = |pool: &Pool, drop_it: &dyn Fn(spooled::SpooledTempFile)| {
             let mut spool = SpoolOptions::new().threshold(0).pool(pool).build();
-            std::io::copy(&mut std::io::repeat(1).take(4 << 20), &mut spool).unwrap();
+            std::io::copy(&mut std::io::repeat(1).take(20 << 20), &mut spool).unwrap();
             let hold = executor.hold();
             drop_it(spool);
             let used = pool.stats().disk_used - pool.stats().disk_retained;
@@ -176,4 +177,119 @@ fn p10_a_seek_leaves_what_was_under_way_behind() {
     assert_eq!(ByHand::new(spool.seek(SeekFrom::End(-3))).finish().unwrap(), 299_997);
     assert_eq!(ByHand::new(spool.seek(SeekFrom::End(-300_001))).finish().unwrap_err().kind(), ErrorKind::InvalidInput);
     assert_eq!(spool.position(), 299_997);
+}
+
+/// P4: a shutdown on a full disk has ended nothing, so that the next one can give readers every byte.
+#[test]
+fn p4_a_shutdown_that_fails_is_no_end() {
+    in_time(|| {
+        let Some(disk) = Mount::tmpfs(MIB) else { return };
+        let executor = Executor::new();
+        let content = bytes(409 * KIB, 6);
+        let (mut writer, mut reader) = tail::channel(SpoolOptions::new().threshold(0).dir(disk.path()));
+        executor.block_on(async {
+            AsyncWriteExt::write_all(&mut writer, &content[..400 * KIB]).await.unwrap();
+            AsyncWriteExt::flush(&mut writer).await.unwrap();
+            disk.fill(0);
+            AsyncWriteExt::write_all(&mut writer, &content[400 * KIB..]).await.unwrap();
+            for _ in 0..2 {
+                let full = AsyncWriteExt::shutdown(&mut writer).await.unwrap_err();
+                assert_eq!(full.kind(), ErrorKind::StorageFull);
+            }
+            assert!(reader.published() < content.len() as u64);
+            disk.clear(MIB);
+            AsyncWriteExt::shutdown(&mut writer).await.unwrap();
+            let late = AsyncWriteExt::write(&mut writer, b"late").await.unwrap_err();
+            assert_eq!(late.kind(), ErrorKind::BrokenPipe);
+            drop(writer);
+            let mut seen = vec![];
+            AsyncReadExt::read_to_end(&mut reader, &mut seen).await.unwrap();
+            assert_same(&seen, &content, "behind two shutdowns that failed");
+        });
+    });
+}
+
+/// P10: whoever is woken by an errand wakes the other, also where the last who asked has given up.
+#[test]
+fn p10_an_errand_that_nobody_asks_for_any_more_wakes_who_waits() {
+    let scratch = Scratch::new();
+    let executor = Executor::new();
+    let _inside = executor.enter();
+    let mut spool = AsyncSpooledTempFile::with_options(SpoolOptions::new().threshold(4).dir(scratch.path()));
+    at_once(spool.write_all(b"abcd")).unwrap();
+    at_once(spool.rewind()).unwrap();
+    let (mut reading, mut writing) = tokio::io::split(spool);
+    let hold = executor.hold();
+    let mut write = ByHand::new(writing.write(&[7; 100]));
+    assert!(write.poll().is_pending());
+    let mut byte = [0];
+    let mut read = ByHand::new(reading.read(&mut byte));
+    assert!(read.poll().is_pending());
+    assert!(write.poll().is_pending());
+    drop(write);
+    drop(hold);
+    read.until_woken();
+    assert_eq!(read.finish().unwrap(), 1);
+    assert_eq!(byte, *b"a");
+}
+
+/// P10: a gap in front of a write that was dropped is not there for who seeks from the end.
+#[test]
+fn p10_the_end_is_before_a_gap_of_a_write_that_was_dropped() {
+    let scratch = Scratch::new();
+    let executor = Executor::new();
+    let _inside = executor.enter();
+    let mut spool = AsyncSpooledTempFile::with_options(SpoolOptions::new().threshold(0).dir(scratch.path()));
+    ByHand::new(spool.write_all(b"0123456789")).finish().unwrap();
+    at_once(spool.seek(SeekFrom::Start(100_000))).unwrap();
+    {
+        let mut write = ByHand::new(spool.write(b"far out"));
+        assert!(write.poll().is_pending());
+        write.until_woken();
+    }
+    assert_eq!(spool.len(), 10);
+    assert_eq!(ByHand::new(spool.seek(SeekFrom::End(0))).finish().unwrap(), 10);
+    ByHand::new(spool.write_all(b"ab")).finish().unwrap();
+    assert_same(&executor.block_on(content_of(&mut spool)).unwrap(), b"0123456789ab", "in the end");
+}
+
+/// P10: nor is what became of a write told to another.
+#[test]
+fn p10_another_write_asks_for_itself() {
+    let scratch = Scratch::new();
+    let executor = Executor::new();
+    let _inside = executor.enter();
+    let pool = Pool::builder().disk(1000).dir(scratch.path()).build();
+    let mut options = SpoolOptions::new();
+    options.threshold(100).pool(&pool);
+    let mut spool = AsyncSpooledTempFile::with_options(&options);
+    at_once(spool.write_all(&[1; 100])).unwrap();
+    let (mut writer, _reader) = tail::channel(&options);
+    at_once(AsyncWriteExt::write_all(&mut writer, &[1; 100])).unwrap();
+    let large = [2; 5000];
+    {
+        let mut refused = ByHand::new(spool.write(&large));
+        let mut refused_too = ByHand::new(AsyncWriteExt::write(&mut writer, &large));
+        assert!(refused.poll().is_pending() && refused_too.poll().is_pending());
+        refused.until_woken();
+        refused_too.until_woken();
+    }
+    assert_eq!(ByHand::new(spool.write(&[3; 10])).finish().unwrap(), 10);
+    assert_eq!(ByHand::new(AsyncWriteExt::write(&mut writer, &[3; 10])).finish().unwrap(), 10);
+}
+
+/// P8: a reader that goes while it waits leaves no waker behind.
+#[test]
+fn p8_a_reader_that_goes_is_not_woken() {
+    let (writer, reader) = tail::channel(&SpoolOptions::new());
+    let alarm = Arc::new(Alarm::default());
+    for _ in 0..3 {
+        let mut reader = reader.clone();
+        let waker = Waker::from(Arc::clone(&alarm));
+        let mut byte = [0];
+        let read = pin!(AsyncReadExt::read(&mut reader, &mut byte));
+        assert!(std::future::Future::poll(read, &mut Context::from_waker(&waker)).is_pending());
+    }
+    assert_eq!(Arc::strong_count(&alarm), 1);
+    drop(writer);
 }

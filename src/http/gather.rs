@@ -14,6 +14,7 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use ::tokio::task::coop;
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::error::CollectError;
@@ -110,7 +111,11 @@ impl<'a, E> Gathering<'a, E> {
                     Poll::Pending => return Poll::Pending,
                 }
             }
-            let done = match ready!(next(cx)) {
+            // A body that has frames without end gives way to others too.
+            let proceed = ready!(coop::poll_proceed(cx));
+            let frame = ready!(next(cx));
+            proceed.made_progress();
+            let done = match frame {
                 Ok(Next::Data(data)) => self.take(data),
                 Ok(Next::Other) => Ok(()),
                 Ok(Next::End) => match self.end() {

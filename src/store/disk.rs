@@ -283,7 +283,11 @@ impl Disk {
     #[cfg(feature = "tokio")]
     pub(super) fn is_slow_to_drop(&self) -> bool {
         let len = self.physical();
-        len >= MUCH && !self.home.as_ref().is_some_and(|home| self.reusable && home.files.has_room_to_keep(len))
+        match &self.home {
+            None => len >= MUCH,
+            // Others may be short of what it gives back.
+            Some(home) => len >= MUCH_OF_A_POOL && !(self.reusable && home.files.has_room_to_keep(len)),
+        }
     }
 
     pub(super) fn backing(&self) -> Backing {
@@ -369,5 +373,8 @@ fn no_room(home: &Home) -> io::Error {
 /// So many bytes take the system longer to free than it takes to ask another thread for it.
 #[cfg(feature = "tokio")]
 const MUCH: u64 = 1 << 20;
+/// Some milliseconds.
+#[cfg(feature = "tokio")]
+const MUCH_OF_A_POOL: u64 = 16 << 20;
 const SET_ASIDE_FROM: u64 = 2 << 20;
 const SET_ASIDE_MOST: u64 = 16 << 20;

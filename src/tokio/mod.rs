@@ -14,7 +14,7 @@
 //! knows that (xfs, btrfs); one that does not is asked once for each file. All the rest (a rollover, a window to be written, a
 //! file to be cut, a read that the disk has to answer) is an errand on the runtime's blocking pool, one at a time for each
 //! spool, of 256 KiB at most, or at the rollover of what is in memory; the buffer goes along, and is not copied.
-//! So is the closing of a file of 1 MiB or more that no pool keeps, whichever type held it.
+//! So is the closing of a long file that no pool keeps (1 MiB; 16 MiB where a pool counts it, until then), whichever type held it.
 //!
 //! A mapping ([`Backing::Mmap`](crate::Backing::Mmap)) is left alone, since a look at it may wait for the disk.
 //!

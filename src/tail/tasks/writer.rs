@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use ::tokio::io::AsyncWrite;
 use ::tokio::task::coop;
 
-use crate::errand::{self, Errand};
+use crate::errand::{self, Ask, Errand};
 use crate::store::{self, AT_A_TIME};
 use crate::tail::Writer;
 use crate::tail::progress::Ending;
@@ -30,7 +30,8 @@ struct Away {
 /// Which call an errand is for, so that no other is told how it went.
 #[derive(Clone, Copy, PartialEq)]
 enum What {
-    Write,
+    /// Of these bytes: another write is not told.
+    Write(Ask),
     Flush,
     /// Nobody waits for it: the bytes were taken already, and who has to write next finds out what is wrong.
     Publish,
@@ -93,13 +94,14 @@ impl Writer {
         mut write: impl FnMut(&mut Self) -> Option<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let proceed = ready!(coop::poll_proceed(cx));
+        let ask = Ask::new(first, count);
         loop {
             let came = ready!(self.poll_back(cx));
             if self.ended {
                 return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
             }
             let written = match came {
-                Some((What::Write, made)) => self.made_ready(made, first),
+                Some((What::Write(of), made)) if made.is_ok() || of == ask => self.made_ready(made, first),
                 _ => write(self),
             };
             if let Some(written) = written {
@@ -111,7 +113,7 @@ impl Writer {
                 proceed.made_progress();
                 return Poll::Ready(written);
             }
-            self.send(What::Write, move |writer| writer.make_ready(count))?;
+            self.send(What::Write(ask), move |writer| writer.make_ready(count))?;
         }
     }
 
@@ -200,6 +202,7 @@ impl Writer {
         let (writer, went) = ready!(away.errand.poll_back(cx));
         let what = away.what;
         *self = writer;
+        self.task.is_used = true;
         Poll::Ready(Some((what, went.and_then(|went| went))))
     }
 
@@ -235,15 +238,26 @@ impl Writer {
             return Some(ending);
         }
         let stand_in = self.stand_in();
-        let mut writer = mem::replace(self, stand_in);
-        writer.task.is_used = false;
-        let done = errand::run(move || {
-            if let Some(away) = away {
-                writer = away.errand.recall();
-            }
-            writer.fall_short_here(ending);
-        });
-        drop(done);
+        let writer = mem::replace(self, stand_in);
+        errand::let_go(FallingShort { writer, away, ending: Some(ending) });
         None
+    }
+}
+
+/// A writer that ends when this is dropped, wherever that is.
+struct FallingShort {
+    writer: Writer,
+    away: Option<Box<Away>>,
+    ending: Option<Ending>,
+}
+
+impl Drop for FallingShort {
+    fn drop(&mut self) {
+        if let Some(away) = self.away.take() {
+            self.writer = away.errand.recall();
+        }
+        if let Some(ending) = self.ending.take() {
+            self.writer.fall_short_here(ending);
+        }
     }
 }

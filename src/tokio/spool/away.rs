@@ -8,7 +8,7 @@ use std::io::{self, Seek, SeekFrom};
 use std::task::{Context, Poll, ready};
 
 use crate::SpooledTempFile;
-use crate::errand::Errand;
+use crate::errand::{Ask, Errand};
 
 #[derive(Debug)]
 pub(super) struct Away {
@@ -33,7 +33,8 @@ enum State {
 /// Which call an errand is for, so that no other is told how it went.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum What {
-    Write,
+    /// Of these bytes: another write is not told.
+    Write(Ask),
     Read,
     Flush,
     CloseGap,
@@ -160,7 +161,7 @@ impl Away {
         let State::Here(spool) = std::mem::replace(&mut self.state, State::Gone) else { unreachable!("{GONE}") };
         let before = self.gap;
         let sent = Errand::send(spool, move |spool| {
-            if let (Some(len), false) = (before, what == What::Write) {
+            if let (Some(len), false) = (before, matches!(what, What::Write(_))) {
                 if let Err(error) = spool.set_len(len) {
                     return (Err(error), before);
                 }
@@ -168,7 +169,7 @@ impl Away {
             let len = spool.len();
             let went = work(spool);
             let gap = match what {
-                What::Write => before.or((spool.len() > len).then_some(len)),
+                What::Write(_) => before.or((spool.len() > len).then_some(len)),
                 _ => None,
             };
             (went, gap)

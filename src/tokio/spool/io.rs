@@ -11,7 +11,7 @@ use ::tokio::task::coop;
 use super::AsyncSpooledTempFile;
 use super::away::What;
 use crate::SpooledTempFile;
-use crate::errand;
+use crate::errand::{self, Ask};
 use crate::store::{self, AT_A_TIME};
 
 /// All that there is room for in `buf`; on disk 256 KiB at most, and less where the window that was brought ends, or memory is
@@ -160,10 +160,11 @@ impl AsyncSpooledTempFile {
         mut write: impl FnMut(&mut SpooledTempFile) -> Option<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         let proceed = ready!(coop::poll_proceed(cx));
+        let ask = Ask::new(first, count);
         loop {
             let (spool, came) = ready!(self.away.poll_here_to_write(cx))?;
             let written = match came {
-                Some((What::Write, made)) => made_ready(spool, made, first),
+                Some((What::Write(of), made)) if made.is_ok() || of == ask => made_ready(spool, made, first),
                 _ => write(spool),
             };
             if let Some(written) = written {
@@ -174,7 +175,7 @@ impl AsyncSpooledTempFile {
                 proceed.made_progress();
                 return Poll::Ready(written);
             }
-            self.away.send(What::Write, move |spool| spool.make_ready(count))?;
+            self.away.send(What::Write(ask), move |spool| spool.make_ready(count))?;
         }
     }
 }

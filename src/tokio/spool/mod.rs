@@ -16,8 +16,8 @@ use away::{Away, What};
 /// blocking type: an error comes from the call that had to write, and again until it succeeds, while what was accepted stays
 /// readable.
 ///
-/// Dropped, it gives back what it holds of a pool at once; but a file of 1 MiB or more that is not kept is closed on the blocking
-/// pool, and counts until then.
+/// Dropped, it gives back what it holds of a pool at once. A file of 1 MiB or more that is no pool's is closed on the blocking
+/// pool; and so is one of 16 MiB or more that its pool does not keep, which counts until then.
 ///
 /// After [`split`](::tokio::io::split) either half may be used by a task of its own.
 ///

@@ -1,6 +1,7 @@
 //! What a body costs in memory, counted by the allocator itself. One test at a time: all of them count the same heap.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +19,15 @@ struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
-static COUNT: AtomicUsize = AtomicUsize::new(0);
+thread_local! {
+    /// Of this thread alone: what runs the tests allocates too.
+    static COUNT: Cell<usize> = const { Cell::new(0) };
+}
 
 // SAFETY: all is handed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        COUNT.set(COUNT.get() + 1);
         let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         PEAK.fetch_max(held, Ordering::Relaxed);
         // SAFETY: as the caller promises.
@@ -31,7 +35,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.fetch_add(1, Ordering::Relaxed);
+        COUNT.set(COUNT.get() + 1);
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         let held = HELD.fetch_add(size, Ordering::Relaxed) + size;
         PEAK.fetch_max(held, Ordering::Relaxed);
@@ -109,13 +113,13 @@ fn p3_collecting_and_sending_hold_a_threshold_and_a_mebibyte() {
 fn p9_a_small_body_costs_no_more_allocations_than_the_usual_way() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     on_a_runtime(async {
-        let count = |before| COUNT.load(Ordering::Relaxed) - before;
+        let count = |before| COUNT.get() - before;
         for len in [0, 1, 2048, 64 * KIB] {
             let content = Bytes::from(vec![7; len]);
-            let before = COUNT.load(Ordering::Relaxed);
+            let before = COUNT.get();
             let usual = Full::new(content.clone()).collect().await.unwrap().to_bytes();
             let usual_count = count(before);
-            let before = COUNT.load(Ordering::Relaxed);
+            let before = COUNT.get();
             let ours = collect(Full::new(content.clone()), &SpoolOptions::new()).await.unwrap();
             assert!(count(before) <= usual_count.max(1), "{} for {len} bytes", count(before));
             assert_eq!(ours.content.to_bytes().unwrap(), usual);
@@ -134,7 +138,8 @@ fn p3_a_small_body_lets_go_of_what_it_came_in() {
             let buffer = Bytes::from(vec![7; MIB]);
             let collected = collect(Full::new(buffer.slice(10..20)), &options).await.unwrap();
             drop(buffer);
-            assert!(HELD.load(Ordering::Relaxed) < before + KIB);
+            // Whoever runs the tests may hold some more meanwhile.
+            assert!(HELD.load(Ordering::Relaxed) < before + 64 * KIB);
             drop(collected);
         }
         comes_to_rest(&pool);

@@ -93,6 +93,12 @@ async fn p1_trailers_come_along() {
             Script::of(&content, 3, true).then(Step::Trailers(first)).then(Step::Wait).then(Step::Trailers(second));
         let collected = collect(body, SpoolOptions::new().threshold(threshold)).await.unwrap();
         let trailers = collected.trailers.clone().unwrap();
+        let mut body = collected.clone().into_body();
+        while !http_body::Body::is_end_stream(&body) && http_body::Body::size_hint(&body).exact() > Some(0) {
+            body.frame().await.unwrap().unwrap();
+        }
+        assert!(!http_body::Body::is_end_stream(&body), "its trailers are still to come");
+        assert!(body.frame().await.unwrap().unwrap().is_trailers() && http_body::Body::is_end_stream(&body));
         assert_eq!((&trailers["checksum"], &trailers["signed"]), (&"17".parse().unwrap(), &"by me".parse().unwrap()));
         let again = collected.into_body().collect().await.unwrap();
         assert_eq!(again.trailers(), Some(&trailers));
