@@ -99,6 +99,7 @@ impl<'a, E> Gathering<'a, E> {
         cx: &mut Context<'_>,
         mut next: impl FnMut(&mut Context<'_>) -> Poll<Result<Next<D>, E>>,
     ) -> Poll<Result<SpooledBytes, CollectError<E>>> {
+        let mut frames = 0_u32;
         while self.failed.is_none() {
             if let Content::Spooled(spooling) = &mut self.content {
                 match spooling.poll(cx, self.options) {
@@ -112,10 +113,11 @@ impl<'a, E> Gathering<'a, E> {
                 }
             }
             // A body that has frames without end gives way to others too.
-            let proceed = ready!(coop::poll_proceed(cx));
-            let frame = ready!(next(cx));
-            proceed.made_progress();
-            let done = match frame {
+            frames += 1;
+            if frames % AT_A_STRETCH == 0 {
+                ready!(give_way(cx));
+            }
+            let done = match ready!(next(cx)) {
                 Ok(Next::Data(data)) => self.take(data),
                 Ok(Next::Other) => Ok(()),
                 Ok(Next::End) => match self.end() {
@@ -194,6 +196,11 @@ impl<'a, E> Gathering<'a, E> {
             }
         }
     }
+}
+
+#[cold]
+fn give_way(cx: &mut Context<'_>) -> Poll<()> {
+    coop::poll_proceed(cx).map(|proceed| proceed.made_progress())
 }
 
 /// The most bytes that a body may have.
@@ -388,6 +395,8 @@ impl Batch {
     }
 }
 
+/// So many frames are one call, for whoever gives way to others after some.
+const AT_A_STRETCH: u32 = 16;
 /// Frames of fewer bytes are copied.
 const SMALL: usize = 4096;
 /// A frame of fewer bytes does not stay in what it came in.
