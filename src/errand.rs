@@ -121,7 +121,7 @@ impl<R> Future for Run<R> {
 
 /// Drops something that takes the system a while to free; where there is no runtime, or on an errand, here.
 pub(crate) fn let_go(thing: impl Send + 'static) {
-    if !MAY_WAIT.get() {
+    if is_in_runtime() && !MAY_WAIT.get() {
         // Where nobody else takes it, it is dropped with what it would have been sent by.
         let _ = run(move || drop(thing));
     }

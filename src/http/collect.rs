@@ -80,8 +80,9 @@ impl Collected {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub async fn collect<B: Body>(body: B, options: &SpoolOptions) -> Result<Collected, CollectError<B::Error>> {
-    let mut gathering = Gathering::new(options, body.size_hint().lower())?;
+    let mut gathering = Gathering::new(options, body.size_hint().lower());
     let mut body = pin!(body);
+    // Boxed, since few bodies have any, and what is moved about is smaller.
     let mut trailers = None;
     let content = poll_fn(|cx| {
         gathering.poll(cx, |cx| {
@@ -92,7 +93,7 @@ pub async fn collect<B: Body>(body: B, options: &SpoolOptions) -> Result<Collect
         })
     });
     let content = content.await?;
-    Ok(Collected { content, trailers })
+    Ok(Collected { content, trailers: trailers.map(|trailers| *trailers) })
 }
 
 /// The same for the body of a request, whose head may say how long it is where the body does not.
@@ -110,7 +111,8 @@ pub(super) async fn collect_request<B: Body>(
 }
 
 /// Data to be stored; trailers are put aside.
-fn sort<D>(frame: Frame<D>, trailers: &mut Option<HeaderMap>) -> Next<D> {
+#[inline]
+fn sort<D>(frame: Frame<D>, trailers: &mut Option<Box<HeaderMap>>) -> Next<D> {
     match frame.into_data() {
         Ok(data) => Next::Data(data),
         Err(frame) => {

@@ -40,7 +40,7 @@ pub async fn spool_field<F, E>(field: F, options: &SpoolOptions) -> Result<Spool
 where
     F: Stream<Item = Result<Bytes, E>>,
 {
-    let mut gathering = Gathering::new(options, 0)?;
+    let mut gathering = Gathering::new(options, 0);
     let mut field = pin!(field);
     poll_fn(|cx| {
         gathering.poll(cx, |cx| {

@@ -78,22 +78,29 @@ pub(super) enum Next<D> {
 }
 
 impl<'a, E> Gathering<'a, E> {
-    /// For content of at least `least` bytes, or that is refused at once.
-    pub(super) fn new(options: &'a SpoolOptions, least: u64) -> Result<Self, CollectError<E>> {
+    /// For content of at least `least` bytes.
+    #[inline]
+    pub(super) fn new(options: &'a SpoolOptions, least: u64) -> Self {
         let limit = limit(options);
+        let mut gathering = Self { options, limit, len: 0, content: Content::Nothing, failed: None };
         if least > limit {
-            return Err(CollectError::TooLarge { limit });
+            gathering.failed = Some(CollectError::TooLarge { limit });
+        } else if least > options.settings().threshold as u64 {
+            gathering.expect_disk();
         }
-        let settings = options.settings();
-        let mut content = Content::Nothing;
-        if settings.overflow == Overflow::Disk && least > settings.threshold as u64 {
-            // What will go to disk anyway need not be in memory first.
-            content = Content::Spooled(Box::new(Spooling::new(options, true)));
+        gathering
+    }
+
+    /// What will go to disk anyway need not be in memory first.
+    #[cold]
+    fn expect_disk(&mut self) {
+        if self.options.settings().overflow == Overflow::Disk {
+            self.content = Content::Spooled(Box::new(Spooling::new(self.options, true)));
         }
-        Ok(Self { options, limit, len: 0, content, failed: None })
     }
 
     /// Takes in what `next` gives, up to its end. To be polled until it is ready, once.
+    #[inline]
     pub(super) fn poll<D: Buf>(
         &mut self,
         cx: &mut Context<'_>,
@@ -120,10 +127,14 @@ impl<'a, E> Gathering<'a, E> {
             let done = match ready!(next(cx)) {
                 Ok(Next::Data(data)) => self.take(data),
                 Ok(Next::Other) => Ok(()),
-                Ok(Next::End) => match self.end() {
-                    Ok(Some(frozen)) => return Poll::Ready(Ok(frozen)),
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(CollectError::of_spool(error)),
+                Ok(Next::End) => match &mut self.content {
+                    Content::Nothing => return Poll::Ready(Ok(SpooledBytes::from(Bytes::new()))),
+                    Content::Only(only) => return Poll::Ready(Ok(SpooledBytes::from(only.take_bytes()))),
+                    Content::Spooled(spooling) => match spooling.end() {
+                        Ok(Some(frozen)) => return Poll::Ready(Ok(frozen)),
+                        Ok(None) => Ok(()),
+                        Err(error) => Err(CollectError::of_spool(error)),
+                    },
                 },
                 Err(error) => Err(CollectError::Body(error)),
             };
@@ -181,19 +192,6 @@ impl<'a, E> Gathering<'a, E> {
         match &mut self.content {
             Content::Spooled(spooling) => spooling.put(&mut data),
             _ => unreachable!("it is spooled"),
-        }
-    }
-
-    /// All of it, if that is at hand; else it will come.
-    fn end(&mut self) -> io::Result<Option<SpooledBytes>> {
-        match mem::take(&mut self.content) {
-            Content::Nothing => Ok(Some(SpooledBytes::from(Bytes::new()))),
-            Content::Only(only) => Ok(Some(SpooledBytes::from(only.into_bytes()))),
-            Content::Spooled(mut spooling) => {
-                let frozen = spooling.end()?;
-                self.content = Content::Spooled(spooling);
-                Ok(frozen)
-            }
         }
     }
 }
@@ -299,11 +297,20 @@ impl Spooling {
 
 impl Only {
     /// For good: counted where a pool counts, and without the buffer of its connection, if that may be much larger.
-    fn into_bytes(mut self) -> Bytes {
-        if self.frame.len() < if self.loan.is_some() { FIRST } else { TINY } {
-            self.frame = Bytes::copy_from_slice(&self.frame);
+    #[inline]
+    fn take_bytes(&mut self) -> Bytes {
+        let frame = mem::take(&mut self.frame);
+        match self.loan.take() {
+            None if frame.len() >= TINY => frame,
+            None => Bytes::copy_from_slice(&frame),
+            loan => Self::counted(frame, loan),
         }
-        if self.loan.is_some() { Bytes::from_owner(self) } else { self.frame }
+    }
+
+    #[inline(never)]
+    fn counted(frame: Bytes, loan: Option<Loan>) -> Bytes {
+        let frame = if frame.len() < FIRST { Bytes::copy_from_slice(&frame) } else { frame };
+        Bytes::from_owner(Self { frame, loan })
     }
 }
 
