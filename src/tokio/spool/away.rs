@@ -136,11 +136,8 @@ impl Away {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(&mut SpooledTempFile, Came)>> {
         let came = ready!(self.poll_here_or_gap(cx))?;
-        let spool = self.spool();
-        if spool.position() == spool.len() {
-            return Poll::Ready(Ok((self.spool(), came)));
-        }
-        if self.gap.is_some() {
+        let goes_on = self.spool().position() == self.spool().len();
+        if self.gap.is_some() && !goes_on {
             return self.poll_here(cx);
         }
         Poll::Ready(Ok((self.spool(), came)))
