@@ -35,9 +35,10 @@ pub(crate) fn walk(name: &str, faults: &[(&str, &str)], script: fn(&Path, bool))
             let inject = format!("inject={call}:error={errno}:when={}{again}", before + nth);
             let run = traced(name, fault, scratch.path(), &["-e", &trace, "-e", &inject]).unwrap();
             child::assert_passed(&run, inject.as_ref());
-            let log = fs::read_to_string(scratch.path().join("log")).unwrap();
-            // In how many calls a pipe is emptied depends on how it is filled.
-            assert!(log.contains("(INJECTED)") || *call == "splice", "{inject}: nothing failed");
+            let path = scratch.path().join("log");
+            // In how many calls a pipe is emptied depends on how it is filled, and the kernel may copy less than it was asked to.
+            let fell_due = fs::read_to_string(&path).unwrap().contains("(INJECTED)");
+            assert!(fell_due || calls(&path, call).1 < nth, "{inject}: nothing failed");
             met += usize::from(String::from_utf8_lossy(&run.stdout).contains(MET));
         }
         // What some file systems do not do is not done here either.
