@@ -195,6 +195,7 @@ mod frozen;
 mod gauge;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod named;
 mod options;
 mod pool;
 mod seekable;
@@ -203,12 +204,14 @@ mod store;
 mod sync;
 mod sys;
 pub mod tail;
+mod target;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 pub use directory::default_directory;
 pub use error::{Limit, LimitError, PathError};
 pub use frozen::{Chunks, FreezeError, SpooledBytes};
+pub use named::{IntoNamedError, NamedOptions, NamedTempFile, TempDir};
 pub use options::{Backing, Overflow, SpoolOptions};
 pub use pool::{Pool, PoolBuilder, PoolStats};
 pub use seekable::SeekableReader;

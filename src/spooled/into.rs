@@ -97,7 +97,7 @@ impl SpooledTempFile {
     }
 
     /// Does all that can fail of leaving: everything in the file and nothing behind it, mode 0600, its cursor in place.
-    pub(super) fn ready_to_leave(&mut self) -> io::Result<()> {
+    pub(crate) fn ready_to_leave(&mut self) -> io::Result<()> {
         self.cursor.content.settle()?;
         if let Place::Disk(disk, _) = self.cursor.content.place() {
             disk.ready_to_leave(self.cursor.position)?;
@@ -105,7 +105,7 @@ impl SpooledTempFile {
         Ok(())
     }
 
-    pub(super) fn leave(self) -> SpooledData {
+    pub(crate) fn leave(self) -> SpooledData {
         let position = self.cursor.position;
         match self.cursor.content.into_parts() {
             Parts::Memory(buffer) => {

@@ -1,19 +1,13 @@
-//! Taking a name: atomic at the path, and what was there stays whole if anything fails.
-//!
-//! A file that never had a name is linked to one. Nobody can link over an existing name, so replacing goes by way of a
-//! name that nobody can guess, beside the path, and a rename. Where linking is not possible (content in memory, another
-//! file system, a file that was unlinked, no `/proc`) the content is written anew in the target's directory: into another
-//! file without a name, or if there is no such thing, under a name beside the path; so what a killed process can
-//! leave there is at most one whole file, or where there is no `O_TMPFILE`, a part of one.
+//! Taking a name: the spool's own file where it can be linked, else a copy.
 
-use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use super::{SpooledData, SpooledTempFile};
-use crate::error::{Limit, LimitError, PathError, gives_back};
+use crate::error::{PathError, gives_back};
 use crate::store::Place;
-use crate::sys::{self, AnonFile};
+use crate::target::{Existing, Target};
 
 gives_back! {
     /// Why [`SpooledTempFile::persist`] or [`SpooledTempFile::persist_noclobber`] failed, and the spool as it was.
@@ -95,7 +89,8 @@ impl SpooledTempFile {
                 return Ok(Named::Own);
             }
         }
-        target.write_anew(&self.cursor.content.place(), self.cursor.position).map(Named::Copy)
+        let (content, position) = (self.cursor.content.place(), self.cursor.position);
+        target.write_anew(content.len(), |file| content.write_to(file, position)).map(Named::Copy)
     }
 }
 
@@ -103,99 +98,4 @@ enum Named {
     /// The spool's own file.
     Own,
     Copy(File),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Existing {
-    Replace,
-    Keep,
-}
-
-/// Where a file is to get its name.
-struct Target<'a> {
-    path: &'a Path,
-    directory: &'a Path,
-    existing: Existing,
-}
-
-impl<'a> Target<'a> {
-    fn new(path: &'a Path, existing: Existing) -> io::Result<Self> {
-        if path.file_name().is_none() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"));
-        }
-        let directory = match path.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        Ok(Self { path, directory, existing })
-    }
-
-    /// Links a file without a name to the path, unless it cannot be linked (`false`): it lies on another file system, say.
-    ///
-    /// Then a copy shows whether that is an error at all.
-    fn link(&self, file: &AnonFile) -> io::Result<bool> {
-        match file.link(self.path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.existing == Existing::Replace => {
-                // A file is linked once: not for what cannot be replaced.
-                if fs::symlink_metadata(self.path).is_ok_and(|there| there.is_dir()) {
-                    return Err(io::ErrorKind::IsADirectory.into());
-                }
-                let beside = self.directory.join(sys::random_name()?);
-                Ok(file.link(&beside)? && self.rename(&beside).map(|()| true)?)
-            }
-            done => done,
-        }
-    }
-
-    /// Writes `content` into a file of the target's directory, puts its cursor at `position`, and gives it the name.
-    fn write_anew(&self, content: &Place<'_>, position: u64) -> io::Result<File> {
-        let file_size = sys::file_size_limit();
-        if content.len() > file_size {
-            return Err(LimitError::too_large(Limit::FileSize, file_size));
-        }
-        if let Some(mut nameless) = AnonFile::create_nameless(self.directory)? {
-            nameless.make_private()?;
-            content.write_to(nameless.as_file_to_write(), position)?;
-            if self.link(&nameless)? {
-                return Ok(nameless.into_file(|| ()));
-            }
-        }
-        let (file, beside) = sys::create_named(self.directory)?;
-        if let Err(error) = content.write_to(&file, position) {
-            let _ = fs::remove_file(&beside);
-            return Err(error);
-        }
-        self.rename(&beside)?;
-        Ok(file)
-    }
-
-    /// Renames a file beside the path to it, or takes it away.
-    fn rename(&self, beside: &Path) -> io::Result<()> {
-        let renamed = match self.existing {
-            Existing::Replace => fs::rename(beside, self.path),
-            Existing::Keep => sys::rename_without_replacing(beside, self.path),
-        };
-        if renamed.is_err() {
-            let _ = fs::remove_file(beside);
-        }
-        renamed
-    }
-}
-
-impl Place<'_> {
-    fn len(&self) -> u64 {
-        match self {
-            Place::Memory(bytes) => bytes.len() as u64,
-            Place::Disk(_, len) => *len,
-        }
-    }
-
-    /// Writes all of it into `file`, which is empty, and puts its cursor at `position`.
-    fn write_to(&self, mut file: &File, position: u64) -> io::Result<()> {
-        match self {
-            Place::Memory(bytes) => file.write_all(bytes)?,
-            Place::Disk(disk, len) => disk.copy_whole(*len, file)?,
-        }
-        file.seek(SeekFrom::Start(position.min(i64::MAX as u64))).map(drop)
-    }
 }

@@ -266,7 +266,7 @@ impl Disk {
         self.file.len()
     }
 
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 

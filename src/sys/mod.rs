@@ -12,8 +12,10 @@ mod copy;
 mod handle;
 mod map;
 mod marks;
+mod owned;
 mod pages;
 mod segment;
+mod tree;
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -25,6 +27,9 @@ pub(crate) use at_once::Wait;
 pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
+pub(crate) use owned::{
+    OwnedDir, Reach, close_and_remove, create_file, finish_file, is_same, keep, mark, number, reopen, sweep, unmark,
+};
 pub(crate) use pages::advise_huge;
 pub(crate) use segment::{Filler, Segment};
 pub(crate) use system::{
@@ -42,11 +47,14 @@ struct FileSystem {
 }
 
 /// A name that nobody can guess: 128 bits from the system's source of randomness.
-///
-/// Asked of the system each time, so that a fork never repeats one.
 pub(crate) fn random_name() -> std::io::Result<String> {
+    Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(random_bytes()?)))
+}
+
+/// Asked of the system each time, so that a fork never repeats them.
+pub(crate) fn random_bytes<const COUNT: usize>() -> std::io::Result<[u8; COUNT]> {
     use rand::TryRng;
-    let mut bits = [0; 16];
-    rand::rngs::SysRng.try_fill_bytes(&mut bits).map_err(std::io::Error::other)?;
-    Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(bits)))
+    let mut bytes = [0; COUNT];
+    rand::rngs::SysRng.try_fill_bytes(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
 }

@@ -1,0 +1,217 @@
+//! Linux and Android: an extended attribute is the mark, and who is dead is what nobody holds any more.
+//!
+//! A file's owner has it open for writing, from the call that made it on. The kernel gives a read lease only on a file that
+//! nobody has open so, in whatever namespace or container, or over an overlay: no lock of ours has to lie on a file that
+//! other programs may want to lock. A directory cannot be open for writing; its owner holds a shared lock on it (`flock`).
+//! Both end with the last process that has the descriptor, a child that was forked included, and with `exec`.
+//!
+//! The mark's value is the number of the inode, so that a copy with its attributes is not ours. It is set right after the
+//! name was made; who is killed between the two leaves something empty that nobody has touched since it was made: then
+//! the time of the inode's last change is that of its birth. What is kept has an empty mark, and can never look so.
+//!
+//! Nothing is marked, and so nothing swept, where processes of another kernel may work that our kernel cannot tell of
+//! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6).
+
+use std::ffi::{CStr, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, StatxFlags, XattrFlags};
+use rustix::io::Errno;
+
+use super::Reach;
+use crate::sys::tree;
+
+/// The directory's own number, by which names made in it can be told from all others, if what is left in it can be swept.
+pub(crate) fn number(dir: &Path) -> Option<u64> {
+    let kind = rustix::fs::statfs(dir).ok()?.f_type as u32;
+    if !OF_THIS_KERNEL.contains(&kind) {
+        return None;
+    }
+    match rustix::fs::getxattr(dir, MARK, &mut [0_u8; 0]) {
+        Ok(_) | Err(Errno::NODATA) => Some(rustix::fs::stat(dir).ok()?.st_ino),
+        Err(_) => None,
+    }
+}
+
+/// File systems on which no other kernel's processes work.
+const OF_THIS_KERNEL: [u32; 8] = [
+    0x0000_ef53, // ext2, ext3, ext4
+    0x5846_5342, // xfs
+    0x9123_683e, // btrfs
+    0x0102_1994, // tmpfs
+    0x794c_7630, // overlay
+    0xf2f5_2010, // f2fs
+    0x2fc1_2fc1, // zfs
+    0xca45_1a4e, // bcachefs
+];
+
+const MARK: &CStr = c"user.spooled";
+
+/// Marks a file or a directory of ours: whoever finds it when we are dead may remove it.
+///
+/// Where that fails it is used all the same, and nobody will remove it for us.
+pub(crate) fn mark(owned: impl AsFd) {
+    if let Ok(stat) = rustix::fs::fstat(&owned) {
+        mark_as(owned, stat.st_ino);
+    }
+}
+
+pub(super) fn mark_as(owned: impl AsFd, number: u64) {
+    let _ = rustix::fs::fsetxattr(owned, MARK, &number.to_ne_bytes(), XattrFlags::empty());
+}
+
+/// It is not ours any more, under the name that it has.
+pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
+    match rustix::fs::fsetxattr(&owned, MARK, &[], XattrFlags::empty()) {
+        Err(error) if rustix::fs::fgetxattr(&owned, MARK, &mut [0_u8; 0]) != Err(Errno::NODATA) => Err(error.into()),
+        // What could not be marked needs no other mark.
+        _ => Ok(()),
+    }
+}
+
+/// It is not ours any more, and has another name, or none.
+pub(crate) fn unmark(owned: impl AsFd) {
+    let _ = rustix::fs::fremovexattr(owned, MARK);
+}
+
+/// Removes from the directory `dir`, whose number that is, what processes that died have left of names that are ours.
+///
+/// Gives where the next look should begin, if this one did not reach the end. What fails is left.
+pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8]) -> bool) -> Option<u64> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::open(dir, flags, Mode::empty()).ok()?;
+    if rustix::fs::fstat(&dir).ok()?.st_ino != number {
+        return None;
+    }
+    if reach.from > 0 {
+        rustix::fs::seek(&dir, SeekFrom::Start(reach.from)).ok()?;
+    }
+    let mut entries = Vec::with_capacity(32 << 10);
+    let mut entries = RawDir::new(&dir, entries.spare_capacity_mut());
+    let mut removals = reach.most;
+    for looked_at in 1.. {
+        let entry = entries.next()?.ok()?;
+        if is_ours(entry.file_name().to_bytes()) {
+            let _ = sweep_one(&dir, entry.file_name(), &mut removals);
+        }
+        if looked_at >= reach.most || removals == 0 {
+            return Some(entry.next_entry_cookie());
+        }
+    }
+    None
+}
+
+fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Result<()> {
+    let look = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+    let seen = look()?;
+    if seen.st_uid != rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    let kind = FileType::from_raw_mode(seen.st_mode);
+    let (flags, remove) = match kind {
+        FileType::RegularFile => (OFlags::NONBLOCK, AtFlags::empty()),
+        FileType::Directory => (OFlags::DIRECTORY, AtFlags::REMOVEDIR),
+        _ => return Ok(()),
+    };
+    let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let left = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
+    if !is_same_inode(&seen, &rustix::fs::fstat(&left)?) {
+        return Ok(());
+    }
+    if kind == FileType::Directory {
+        rustix::fs::flock(&left, FlockOperation::NonBlockingLockExclusive)?;
+    } else if is_open_for_writing(left.as_fd()) {
+        return Ok(());
+    }
+    match marked(&left, &seen)? {
+        Marked::NotOurs => return Ok(()),
+        Marked::NotYet => {}
+        Marked::Ours if kind == FileType::Directory => {
+            if !matches!(tree::empty(&left, removals), Ok(true)) {
+                return Ok(());
+            }
+        }
+        Marked::Ours => {}
+    }
+    // By now its name might be somebody else's.
+    if is_same_inode(&seen, &look()?) {
+        *removals = removals.saturating_sub(1);
+        rustix::fs::unlinkat(dir, name, remove)?;
+    }
+    Ok(())
+}
+
+enum Marked {
+    Ours,
+    /// Its owner died before it could mark it.
+    NotYet,
+    NotOurs,
+}
+
+fn marked(left: &File, seen: &Stat) -> rustix::io::Result<Marked> {
+    let mut value = [0; 9];
+    let ours = match rustix::fs::fgetxattr(left, MARK, &mut value[..]) {
+        Ok(len) => value[..len] == seen.st_ino.to_ne_bytes(),
+        Err(Errno::NODATA) => return Ok(if is_untouched(left)? { Marked::NotYet } else { Marked::NotOurs }),
+        Err(error) => return Err(error),
+    };
+    Ok(if ours { Marked::Ours } else { Marked::NotOurs })
+}
+
+/// Whether nothing has happened to it since it was made, by us: it is empty (a directory is removed only if it is).
+fn is_untouched(left: &File) -> rustix::io::Result<bool> {
+    let wanted = StatxFlags::BTIME | StatxFlags::BASIC_STATS;
+    let found = rustix::fs::statx(left, c"", AtFlags::EMPTY_PATH, wanted)?;
+    let is_directory = FileType::from_raw_mode(found.stx_mode.into()) == FileType::Directory;
+    let since_birth = |time: rustix::fs::StatxTimestamp| {
+        (time.tv_sec, time.tv_nsec) == (found.stx_btime.tv_sec, found.stx_btime.tv_nsec)
+    };
+    Ok(StatxFlags::from_bits_retain(found.stx_mask).contains(wanted)
+        && since_birth(found.stx_ctime)
+        && since_birth(found.stx_mtime)
+        && found.stx_mode & 0o077 == 0
+        && (is_directory || found.stx_size == 0))
+}
+
+fn is_same_inode(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// Whether anybody has the file open for writing; also if that cannot be told.
+///
+/// Asked by a read lease, which is given back at once. Should somebody open the file to write in between, the kernel
+/// tells us by a signal: by `SIGURG`, which does nothing, in place of `SIGIO`, which would end the process.
+fn is_open_for_writing(file: BorrowedFd<'_>) -> bool {
+    if !KNOWS_LEASES || fcntl_int(file, F_SETSIG, SIGURG) != 0 || fcntl_int(file, F_SETLEASE, F_RDLCK) != 0 {
+        return true;
+    }
+    fcntl_int(file, F_SETLEASE, F_UNLCK) != 0
+}
+
+fn fcntl_int(file: BorrowedFd<'_>, command: c_int, argument: c_int) -> c_int {
+    unsafe extern "C" {
+        fn fcntl(file: c_int, command: c_int, ...) -> c_int;
+    }
+    // SAFETY: the C library's own `fcntl`; the descriptor is open, and each of these commands takes an integer.
+    unsafe { fcntl(file.as_raw_fd(), command, argument) }
+}
+
+/// The numbers below are those of most processors; a few have their own.
+const KNOWS_LEASES: bool = cfg!(any(
+    target_arch = "x86",
+    target_arch = "x86_64",
+    target_arch = "arm",
+    target_arch = "aarch64",
+    target_arch = "riscv64",
+    target_arch = "powerpc64",
+    target_arch = "s390x",
+    target_arch = "loongarch64"
+));
+const F_SETSIG: c_int = 10;
+const F_SETLEASE: c_int = 1024;
+const F_RDLCK: c_int = 0;
+const F_UNLCK: c_int = 2;
+const SIGURG: c_int = 23;

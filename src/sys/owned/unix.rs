@@ -1,0 +1,196 @@
+//! Unix: made exclusively, under no umask's rule, and removed by what was made, not by what has its name now.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::system::mark_as;
+use crate::sys::tree;
+
+/// A new file at `path`, of mode 0600 at most, until [`finish_file`].
+pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+    Ok(File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, PRIVATE_FILE))?))
+}
+
+/// Exactly that mode, marked if that is asked for and can be done.
+pub(crate) fn finish_file(file: &File, mode: u32, marked: bool) -> io::Result<()> {
+    Ok(finish(file, &rustix::fs::fstat(file)?, PRIVATE_FILE, mode, marked)?)
+}
+
+/// To be marked, it has to be ours to write to; whatever the umask took away comes back.
+fn finish(owned: &File, made: &Stat, private: Mode, mode: u32, marked: bool) -> rustix::io::Result<()> {
+    let mut has = Mode::from_raw_mode(made.st_mode as RawMode);
+    if has != private {
+        retry_on_intr(|| rustix::fs::fchmod(owned, private))?;
+        has = private;
+    }
+    if marked {
+        mark_as(owned, made.st_ino);
+    }
+    let wanted = Mode::from_raw_mode(mode as RawMode);
+    if has != wanted {
+        retry_on_intr(|| rustix::fs::fchmod(owned, wanted))?;
+    }
+    Ok(())
+}
+
+const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// The file once more, with a cursor of its own, whatever has its name now.
+///
+/// # Errors
+/// `NotFound` where the system opens by name alone, and the name is another's.
+pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        let same = File::options().read(true).write(true).open(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        if !same.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return same;
+        }
+    }
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let again = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty()))?);
+    if inode(file)? == inode(&again)? { Ok(again) } else { Err(taken_over()) }
+}
+
+fn inode(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn taken_over() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name is another's by now")
+}
+
+/// Whether that name is still this file's.
+///
+/// # Errors
+/// `NotFound` if it is not.
+pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<()> {
+    let named = fs::symlink_metadata(path)?;
+    if inode(file)? == (named.dev(), named.ino()) { Ok(()) } else { Err(taken_over()) }
+}
+
+/// Closes the file and takes its name away, and says what went wrong with that.
+pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
+    // While it is open, nobody who sweeps can be faster.
+    let removed = fs::remove_file(path);
+    drop(file);
+    removed
+}
+
+/// A directory of ours.
+#[derive(Debug)]
+pub(crate) struct OwnedDir {
+    /// What shows that we live; `None` where no descriptor was left for that.
+    held: Option<File>,
+    marked: bool,
+}
+
+impl OwnedDir {
+    /// A new directory at `path`, of exactly that mode, marked if that is asked for and can be done.
+    ///
+    /// # Errors
+    /// `AlreadyExists` also where it was gone, or another's, before it was ours: who asks takes another name.
+    pub(crate) fn create(path: &Path, mode: u32, marked: bool) -> io::Result<OwnedDir> {
+        rustix::fs::mkdir(path, Mode::RWXU)?;
+        let held = match open_directory(path) {
+            Ok(held) => held,
+            Err(Errno::MFILE | Errno::NFILE) => return Ok(OwnedDir { held: None, marked }),
+            // Somebody swept it away, or put something else there.
+            Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => return Err(Errno::EXIST.into()),
+            Err(error) => return Self::undone(path, error),
+        };
+        // Whoever sweeps holds the lock, and removes it.
+        let locked = rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared);
+        let made = rustix::fs::fstat(&held)?;
+        let ours = made.st_uid == rustix::process::geteuid().as_raw();
+        if locked == Err(Errno::WOULDBLOCK) || made.st_nlink == 0 || !ours {
+            return Err(Errno::EXIST.into());
+        }
+        match finish(&held, &made, Mode::RWXU, mode, marked && locked.is_ok()) {
+            Ok(()) => Ok(OwnedDir { held: Some(held), marked }),
+            Err(error) => Self::undone(path, error),
+        }
+    }
+
+    fn undone(path: &Path, error: Errno) -> io::Result<OwnedDir> {
+        let _ = fs::remove_dir(path);
+        Err(error.into())
+    }
+
+    /// It is not ours any more.
+    pub(crate) fn keep(self) {
+        if let (Some(held), true) = (&self.held, self.marked) {
+            if super::keep(held).is_err() {
+                // It can be neither changed nor made anew: the least is to take the mark away.
+                super::unmark(held);
+            }
+        }
+    }
+
+    /// Removes it with all that is in it, if it still has that name.
+    ///
+    /// # Errors
+    /// The first, when all that can be removed is; `NotFound` if the name is another's.
+    pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(taken_over()) };
+        let held = match self.held {
+            Some(held) => held,
+            None => open_directory(path)?,
+        };
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
+        let parent = rustix::fs::open(parent, flags, Mode::empty())?;
+        let named = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        let made = rustix::fs::fstat(&held)?;
+        if (named.st_dev, named.st_ino) != (made.st_dev, made.st_ino) {
+            return Err(taken_over());
+        }
+        let remove = || rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
+        for _ in 0..ROUNDS {
+            match remove() {
+                // There is something in it, by now.
+                Err(Errno::NOTEMPTY | Errno::EXIST) => tree::empty(&held, &mut usize::MAX.clone()).map(drop)?,
+                done => return Ok(done?),
+            }
+        }
+        Ok(remove()?)
+    }
+}
+
+/// Others may be putting things there.
+const ROUNDS: usize = 16;
+
+/// Also where an umask took away what it takes to open it.
+fn open_directory(path: &Path) -> rustix::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty())).map(File::from);
+    match open() {
+        Err(Errno::ACCESS) => {
+            unlock(path)?;
+            open()
+        }
+        done => done,
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unlock(path: &Path) -> rustix::io::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    rustix::fs::chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), Mode::RWXU)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unlock(path: &Path) -> rustix::io::Result<()> {
+    rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PATH_ONLY: OFlags = OFlags::PATH;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const PATH_ONLY: OFlags = OFlags::RDONLY;

@@ -1,0 +1,25 @@
+//! Systems where nothing is marked, and so nothing swept.
+
+use std::io;
+use std::path::Path;
+
+use super::Reach;
+
+pub(crate) fn number(_: &Path) -> Option<u64> {
+    None
+}
+
+pub(crate) fn mark<T>(_: T) {}
+
+#[cfg(unix)]
+pub(super) fn mark_as<T>(_: T, _: u64) {}
+
+pub(crate) fn keep<T>(_: T) -> io::Result<()> {
+    Ok(())
+}
+
+pub(crate) fn unmark<T>(_: T) {}
+
+pub(crate) fn sweep(_: &Path, _: u64, _: Reach, _: impl Fn(&[u8]) -> bool) -> Option<u64> {
+    None
+}
