@@ -204,20 +204,20 @@ mod store;
 mod sync;
 mod sys;
 pub mod tail;
-mod target;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 pub use directory::default_directory;
 pub use error::{Limit, LimitError, PathError};
 pub use frozen::{Chunks, FreezeError, SpooledBytes};
+pub use named::persist::PersistError;
 pub use named::{IntoNamedError, NamedOptions, NamedTempFile, TempDir};
 pub use options::{Backing, Overflow, SpoolOptions};
 pub use pool::{Pool, PoolBuilder, PoolStats};
 pub use seekable::SeekableReader;
 pub use spooled::{
-    IntoFileError, IntoInnerError, PersistError, SpooledData, SpooledTempFile, spooled_tempfile, spooled_tempfile_in,
-    tempfile, tempfile_in,
+    IntoFileError, IntoInnerError, SpooledData, SpooledTempFile, spooled_tempfile, spooled_tempfile_in, tempfile,
+    tempfile_in,
 };
 
 #[doc = include_str!("../README.md")]

@@ -71,16 +71,22 @@ impl<'a> Claim<'a> {
         self.number.is_some()
     }
 
+    /// The same directory, in which nothing is marked, nor anything that is made now swept.
+    pub(super) fn unmarked(&self) -> Claim<'_> {
+        Claim { directory: Cow::Borrowed(&self.directory), number: None }
+    }
+
     /// What `make` makes under a name that nobody has, and that name's path.
     ///
     /// # Errors
     /// What `make` answered, naming the directory; `InvalidInput` where the name would lie in another one.
     pub(super) fn make<T>(
         &self,
-        prefix: &OsStr,
-        suffix: &OsStr,
+        prefix: impl AsRef<OsStr>,
+        suffix: impl AsRef<OsStr>,
         mut make: impl FnMut(&Path) -> io::Result<T>,
     ) -> io::Result<(PathBuf, T)> {
+        let (prefix, suffix) = (prefix.as_ref(), suffix.as_ref());
         let mut made = || {
             for part in [prefix, suffix] {
                 if part.as_encoded_bytes().iter().any(|byte| std::path::is_separator(char::from(*byte))) {

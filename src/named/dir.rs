@@ -9,7 +9,7 @@ use super::claim::Claim;
 use super::options::{DIRECTORY, PREFIX};
 use crate::directory::default_directory;
 use crate::error::PathError;
-use crate::sys::OwnedDir;
+use crate::sys::{self, OwnedDir};
 
 /// A directory that is gone when this is dropped, with all that is in it.
 ///
@@ -20,8 +20,8 @@ use crate::sys::OwnedDir;
 /// go too, and what has been mounted there stays. What has been renamed or moved away is not ours any more and stays
 /// as well. The drop says nothing of what it could not remove: [`close`](Self::close) does.
 ///
-/// On Linux it holds one descriptor, by which other processes know that its owner lives: what one that was killed leaves
-/// is swept by the next that makes a name there: see [`named`](crate::named).
+/// Where what a killed process leaves is swept by the next that makes a name there (see [`named`](crate::named)), it holds
+/// one descriptor, by which others know that its owner lives; if none is left, it does without, and is not swept.
 ///
 /// ```
 /// use spooled::TempDir;
@@ -64,11 +64,29 @@ impl TempDir {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new_in<P: AsRef<Path>>(dir: P) -> io::Result<Self> {
-        Self::create(&Claim::on(dir.as_ref())?, PREFIX.as_ref(), OsStr::new(""), DIRECTORY)
+        Self::create(&Claim::on(dir.as_ref())?, PREFIX, "", DIRECTORY)
     }
 
-    pub(super) fn create(claim: &Claim<'_>, prefix: &OsStr, suffix: &OsStr, mode: u32) -> io::Result<Self> {
-        let (path, owned) = claim.make(prefix, suffix, |path| OwnedDir::create(path, mode, claim.marks()))?;
+    pub(super) fn create(
+        claim: &Claim<'_>,
+        prefix: impl AsRef<OsStr>,
+        suffix: impl AsRef<OsStr>,
+        mode: u32,
+    ) -> io::Result<Self> {
+        let (prefix, suffix) = (prefix.as_ref(), suffix.as_ref());
+        let mut cannot_be_held = false;
+        let made = claim.make(prefix, suffix, |path| {
+            let made = OwnedDir::create(path, mode, claim.marks());
+            cannot_be_held = made.as_ref().is_err_and(sys::no_descriptor_left);
+            made
+        });
+        let (path, owned) = match made {
+            // One that nobody sweeps needs none.
+            Err(_) if cannot_be_held && claim.marks() => {
+                claim.unmarked().make(prefix, suffix, |path| OwnedDir::create(path, mode, false))
+            }
+            made => made,
+        }?;
         Ok(Self { path, owned: Some(owned) })
     }
 

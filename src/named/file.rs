@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::PersistError;
 use super::claim::Claim;
 use super::options::{FILE, PREFIX};
+use super::target::{Existing, Target};
 use crate::directory::default_directory;
 use crate::error::PathError;
 use crate::sys;
-use crate::target::{Existing, Target};
 
 /// A file with a name for as long as it is held, for programs that want a path.
 ///
@@ -96,10 +96,15 @@ impl NamedTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn new_in<P: AsRef<Path>>(dir: P) -> io::Result<Self> {
-        Self::create(&Claim::on(dir.as_ref())?, PREFIX.as_ref(), OsStr::new(""), FILE)
+        Self::create(&Claim::on(dir.as_ref())?, PREFIX, "", FILE)
     }
 
-    pub(super) fn create(claim: &Claim<'_>, prefix: &OsStr, suffix: &OsStr, mode: u32) -> io::Result<Self> {
+    pub(super) fn create(
+        claim: &Claim<'_>,
+        prefix: impl AsRef<OsStr>,
+        suffix: impl AsRef<OsStr>,
+        mode: u32,
+    ) -> io::Result<Self> {
         let (path, file) = claim.make(prefix, suffix, sys::create_file)?;
         let named = Self::with_name(file, path, claim.marks(), false);
         if mode != FILE {

@@ -35,11 +35,13 @@ mod code;
 mod dir;
 mod error;
 mod file;
+mod into_named;
 mod options;
-mod spool;
+pub(crate) mod persist;
+mod target;
 
 pub use dir::TempDir;
 pub use error::PersistError;
 pub use file::NamedTempFile;
+pub use into_named::IntoNamedError;
 pub use options::NamedOptions;
-pub use spool::IntoNamedError;

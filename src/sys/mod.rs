@@ -22,7 +22,7 @@ mod tree;
 #[cfg_attr(not(any(unix, windows)), path = "other.rs")]
 mod system;
 
-pub(crate) use anon::{AnonFile, Reading, Spare, Tail, create_named};
+pub(crate) use anon::{AnonFile, Reading, Spare, Tail};
 pub(crate) use at_once::Wait;
 pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};

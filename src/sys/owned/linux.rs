@@ -18,7 +18,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, StatxFlags, XattrFlags};
+use rustix::fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, StatxFlags, XattrFlags};
 use rustix::io::Errno;
 
 use super::Reach;
@@ -82,7 +82,7 @@ pub(crate) fn unmark(owned: impl AsFd) {
 /// Gives where the next look should begin, if this one did not reach the end. What fails is left.
 pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8]) -> bool) -> Option<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = rustix::fs::open(dir, flags, Mode::empty()).ok()?;
+    let dir = rustix::fs::openat(CWD, dir, flags, Mode::empty()).ok()?;
     if rustix::fs::fstat(&dir).ok()?.st_ino != number {
         return None;
     }

@@ -86,48 +86,49 @@ pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
 /// A directory of ours.
 #[derive(Debug)]
 pub(crate) struct OwnedDir {
-    /// What shows that we live; `None` where no descriptor was left for that.
+    /// What shows that we live, where it is marked.
     held: Option<File>,
-    marked: bool,
 }
 
 impl OwnedDir {
-    /// A new directory at `path`, of exactly that mode, marked if that is asked for and can be done.
+    /// A new directory at `path`, of exactly that mode; if it is to be marked, held as long as it is ours.
     ///
     /// # Errors
     /// `AlreadyExists` also where it was gone, or another's, before it was ours: who asks takes another name.
     pub(crate) fn create(path: &Path, mode: u32, marked: bool) -> io::Result<OwnedDir> {
-        rustix::fs::mkdir(path, Mode::RWXU)?;
-        let held = match open_directory(path) {
-            Ok(held) => held,
-            Err(Errno::MFILE | Errno::NFILE) => return Ok(OwnedDir { held: None, marked }),
-            // Somebody swept it away, or put something else there.
-            Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => return Err(Errno::EXIST.into()),
-            Err(error) => return Self::undone(path, error),
+        rustix::fs::mkdirat(CWD, path, Mode::RWXU)?;
+        let hold = || {
+            let held = open_directory(path)?;
+            if marked {
+                // Whoever sweeps holds the lock, and removes it.
+                rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared)?;
+            }
+            let made = rustix::fs::fstat(&held)?;
+            if made.st_nlink == 0 || made.st_uid != rustix::process::geteuid().as_raw() {
+                return Err(Errno::EXIST);
+            }
+            finish(&held, &made, Mode::RWXU, mode, marked)?;
+            Ok(held)
         };
-        // Whoever sweeps holds the lock, and removes it.
-        let locked = rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared);
-        let made = rustix::fs::fstat(&held)?;
-        let ours = made.st_uid == rustix::process::geteuid().as_raw();
-        if locked == Err(Errno::WOULDBLOCK) || made.st_nlink == 0 || !ours {
-            return Err(Errno::EXIST.into());
+        match hold() {
+            Ok(held) => Ok(OwnedDir { held: marked.then_some(held) }),
+            Err(Errno::MFILE | Errno::NFILE) if !marked => Ok(OwnedDir { held: None }),
+            Err(error) => {
+                let _ = fs::remove_dir(path);
+                match error {
+                    // Somebody swept it away, or put something else there.
+                    Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::WOULDBLOCK => Err(Errno::EXIST.into()),
+                    error => Err(error.into()),
+                }
+            }
         }
-        match finish(&held, &made, Mode::RWXU, mode, marked && locked.is_ok()) {
-            Ok(()) => Ok(OwnedDir { held: Some(held), marked }),
-            Err(error) => Self::undone(path, error),
-        }
-    }
-
-    fn undone(path: &Path, error: Errno) -> io::Result<OwnedDir> {
-        let _ = fs::remove_dir(path);
-        Err(error.into())
     }
 
     /// It is not ours any more.
     pub(crate) fn keep(self) {
-        if let (Some(held), true) = (&self.held, self.marked) {
+        if let Some(held) = &self.held {
             if super::keep(held).is_err() {
-                // It can be neither changed nor made anew: the least is to take the mark away.
+                // The mark is not to be changed; it may still be possible to take it away.
                 super::unmark(held);
             }
         }
@@ -144,7 +145,7 @@ impl OwnedDir {
             None => open_directory(path)?,
         };
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
-        let parent = rustix::fs::open(parent, flags, Mode::empty())?;
+        let parent = rustix::fs::openat(CWD, parent, flags, Mode::empty())?;
         let named = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
         let made = rustix::fs::fstat(&held)?;
         if (named.st_dev, named.st_ino) != (made.st_dev, made.st_ino) {

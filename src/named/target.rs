@@ -4,12 +4,15 @@
 //! name that nobody can guess, beside the path, and a rename. Where linking is not possible (content in memory, another
 //! file system, a file that was unlinked, no `/proc`) the content is written anew in the target's directory: into another
 //! file without a name, or if there is no such thing, under a name beside the path; so what a killed process can
-//! leave there is at most one whole file, or where there is no `O_TMPFILE`, a part of one.
+//! leave there is at most one whole file, or where there is no `O_TMPFILE`, a part of one. That name is claimed as any other
+//! is, and what is left under it swept.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use super::claim::Claim;
+use super::options::{FILE, PREFIX};
 use crate::error::{Limit, LimitError};
 use crate::sys::{self, AnonFile};
 
@@ -49,8 +52,14 @@ impl<'a> Target<'a> {
                 if fs::symlink_metadata(self.path).is_ok_and(|there| there.is_dir()) {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
-                let beside = self.directory.join(sys::random_name()?);
-                Ok(file.link(&beside)? && self.take_over(&beside).map(|()| true)?)
+                let claim = Claim::on(self.directory)?;
+                if claim.marks() {
+                    sys::mark(file.as_file());
+                }
+                let linked = claim.make(PREFIX, "", |beside| file.link(beside));
+                let named = linked.and_then(|(beside, linked)| Ok(linked && self.take_over(&beside).map(|()| true)?));
+                sys::unmark(file.as_file());
+                named
             }
             done => done,
         }
@@ -69,12 +78,14 @@ impl<'a> Target<'a> {
                 return Ok(nameless.into_file(|| ()));
             }
         }
-        let (file, beside) = sys::create_named(self.directory)?;
-        if let Err(error) = write(&file) {
+        let claim = Claim::on(self.directory)?;
+        let (beside, file) = claim.make(PREFIX, "", sys::create_file)?;
+        if let Err(error) = sys::finish_file(&file, FILE, claim.marks()).and_then(|()| write(&file)) {
             let _ = fs::remove_file(&beside);
             return Err(error);
         }
         self.take_over(&beside)?;
+        sys::unmark(&file);
         Ok(file)
     }
 

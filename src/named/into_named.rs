@@ -1,6 +1,5 @@
 //! A spool that becomes a file with a name: its own file where that can be linked, else a copy.
 
-use std::ffi::OsStr;
 use std::io;
 use std::path::PathBuf;
 
@@ -58,13 +57,13 @@ impl SpooledTempFile {
             // Before it has a name: so none is ever seen without.
             sys::mark(disk.file().as_file());
         }
-        let linked = claim.make(PREFIX.as_ref(), OsStr::new(""), |path| disk.file().link(path));
+        let linked = claim.make(PREFIX, "", |path| disk.file().link(path));
         match linked {
             Ok((path, true)) => return Ok(Given::Name { path, sweepable: claim.marks() }),
             Ok((_, false)) | Err(_) => sys::unmark(disk.file().as_file()),
         }
         linked?;
-        let copy = NamedTempFile::create(&claim, PREFIX.as_ref(), OsStr::new(""), FILE)?;
+        let copy = NamedTempFile::create(&claim, PREFIX, "", FILE)?;
         content
             .write_to(copy.as_file(), self.cursor.position)
             .map_err(|error| PathError::at(disk.directory(), error))?;

@@ -1,13 +1,13 @@
-//! Taking a name: the spool's own file where it can be linked, else a copy.
+//! A spool that takes a name for good: its own file where it can be linked, else a copy.
 
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::{SpooledData, SpooledTempFile};
+use super::target::{Existing, Target};
 use crate::error::{PathError, gives_back};
+use crate::spooled::{SpooledData, SpooledTempFile};
 use crate::store::Place;
-use crate::target::{Existing, Target};
 
 gives_back! {
     /// Why [`SpooledTempFile::persist`] or [`SpooledTempFile::persist_noclobber`] failed, and the spool as it was.
@@ -23,7 +23,8 @@ impl SpooledTempFile {
     /// file's cursor stands where the spool's did.
     ///
     /// A process that is killed while it replaces something may leave, beside the path, one file of mode 0600 whose name
-    /// begins with `.spooled-`: a whole one, or where there is no `O_TMPFILE`, a part of one.
+    /// begins with `.spooled-`: a whole one, or where there is no `O_TMPFILE`, a part of one. Where such things are swept
+    /// (see [`named`](crate::named)) the next process that makes a name in that directory removes it.
     ///
     /// # Errors
     /// What the system answered, naming the path. What was there is whole, nothing is left beside it, and the error gives
