@@ -15,6 +15,7 @@ mod marks;
 mod owned;
 mod pages;
 mod segment;
+mod spare;
 mod tree;
 
 #[cfg_attr(unix, path = "unix.rs")]
@@ -22,7 +23,7 @@ mod tree;
 #[cfg_attr(not(any(unix, windows)), path = "other.rs")]
 mod system;
 
-pub(crate) use anon::{AnonFile, Reading, Spare, Tail};
+pub(crate) use anon::{AnonFile, Reading, Tail};
 pub(crate) use at_once::Wait;
 pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
@@ -32,6 +33,7 @@ pub(crate) use owned::{
 };
 pub(crate) use pages::advise_huge;
 pub(crate) use segment::{Filler, Segment};
+pub(crate) use spare::Spare;
 pub(crate) use system::{
     descriptor_limit, file_size_limit, is_ram, is_writable, no_descriptor_left, rename_without_replacing,
     temporary_directory, told_directory,
