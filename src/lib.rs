@@ -144,8 +144,12 @@
 //! overlay), and on **macOS, the BSDs** and other Unix: a file of mode 0600 under a name of 128 random bits, unlinked at
 //! once; a process that is killed in the microseconds between leaves an empty file. **Windows**: a file shared with nobody
 //! that the system deletes when it is closed; persisting copies; what is stale behind a mapping cannot be cut off for others who
-//! are short of a pool's disk. **Elsewhere** memory works, and all that needs a file is
-//! an error. Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
+//! are short of a pool's disk. **WASI**: in a directory that the host has opened (`TMPDIR`, else `/tmp`), a file under a name of
+//! 128 random bits, removed at once; whose it is and who may read it is the host's to say, since there are no modes; persisting
+//! copies. There is no mapping: [`Backing::Mmap`] reads as [`Backing::File`] does, and what would be a slice of the file is an
+//! error. Nor is there a thread for what a task must not wait for: a task that comes to need the disk ends the program.
+//! **Elsewhere** memory works, and all that needs a file is an error. Where a mapping does not see later writes (OpenBSD), do
+//! not ask for [`Backing::Mmap`].
 //!
 //! # How it is built
 //!
@@ -182,7 +186,7 @@
 //!         at_once                            what the page cache answers without waiting
 //!         segment                            memory that one fills while others read it
 //!         marks                              where content ends, for a file's owner and for those who are short of disk
-//!         unix  windows  other               what systems do differently
+//!         unix  windows  wasi  other         what systems do differently
 //! error  sync                                typed causes; locks and atomics that a model checker can drive
 //! ```
 

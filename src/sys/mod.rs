@@ -20,7 +20,8 @@ mod tree;
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(any(unix, windows)), path = "other.rs")]
+#[cfg_attr(target_os = "wasi", path = "wasi.rs")]
+#[cfg_attr(not(any(unix, windows, target_os = "wasi")), path = "other.rs")]
 mod system;
 
 pub(crate) use anon::{AnonFile, Reading, Tail};
