@@ -13,6 +13,7 @@ use super::options::{FILE, PREFIX};
 use super::target::{Existing, Target};
 use crate::directory::default_directory;
 use crate::error::PathError;
+use crate::store::Behind;
 use crate::sys;
 
 /// A file with a name for as long as it is held, for programs that want a path.
@@ -58,6 +59,7 @@ struct Name {
     sweepable: bool,
     /// Whoever holds it may have changed it, or have told somebody where it is.
     touched: AtomicBool,
+    behind: Behind,
 }
 
 impl Name {
@@ -106,7 +108,8 @@ impl NamedTempFile {
         mode: u32,
     ) -> io::Result<Self> {
         let (path, file) = claim.make(prefix, suffix, sys::create_file)?;
-        let named = Self::with_name(file, path, claim.marks(), false);
+        let touched = AtomicBool::new(false);
+        let named = Self { file, name: Name { path, sweepable: claim.marks(), touched, behind: Behind::Nothing } };
         if mode != FILE {
             sys::finish_file(&named.file, mode, claim.marks())
                 .map_err(|error| PathError::at(&named.name.path, error))?;
@@ -115,9 +118,9 @@ impl NamedTempFile {
         Ok(named)
     }
 
-    /// A file that has got that name.
-    pub(super) fn with_name(file: File, path: PathBuf, sweepable: bool, touched: bool) -> Self {
-        Self { file, name: Name { path, sweepable, touched: AtomicBool::new(touched) } }
+    /// A spool's file that has got that name, of mode 0600, and marked if it can be swept.
+    pub(super) fn of_spool(file: File, path: PathBuf, sweepable: bool, behind: Behind) -> Self {
+        Self { file, name: Name { path, sweepable, touched: AtomicBool::new(true), behind } }
     }
 
     /// Where it is; always absolute.
@@ -224,6 +227,7 @@ impl NamedTempFile {
         match self.rename(path, existing) {
             Ok(Some(copy)) => Ok(copy),
             Ok(None) => {
+                self.cut_behind();
                 let had = self.name.take();
                 if had.file_name() == path.file_name() {
                     // Here or elsewhere, it may still look like a name of ours.
@@ -277,8 +281,16 @@ impl NamedTempFile {
                 return Err(PersistError { error: PathError::at(self.path(), error), file: self });
             }
         }
+        self.cut_behind();
         let path = self.name.take();
         Ok((self.file, path))
+    }
+
+    /// Blocks that were set aside are no use to a file that stays.
+    fn cut_behind(&self) {
+        if self.name.behind == Behind::Blocks {
+            sys::cut_behind(&self.file);
+        }
     }
 
     /// Closes it and removes its name, as the drop does, and says what went wrong.

@@ -8,7 +8,7 @@ use super::claim::Claim;
 use super::options::{FILE, PREFIX};
 use crate::error::{PathError, gives_back};
 use crate::spooled::{SpooledData, SpooledTempFile};
-use crate::store::Place;
+use crate::store::{Behind, Place};
 use crate::sys;
 
 gives_back! {
@@ -37,8 +37,8 @@ impl SpooledTempFile {
     #[doc(alias = "linkat")]
     pub fn into_named(mut self) -> Result<NamedTempFile, IntoNamedError> {
         match self.name_it() {
-            Ok(Given::Name { path, sweepable }) => match self.leave() {
-                SpooledData::OnDisk(file) => Ok(NamedTempFile::with_name(file, path, sweepable, true)),
+            Ok(Given::Name { path, sweepable, behind }) => match self.leave() {
+                SpooledData::OnDisk(file) => Ok(NamedTempFile::of_spool(file, path, sweepable, behind)),
                 SpooledData::InMemory(_) => unreachable!("it was a file that got a name"),
             },
             Ok(Given::Copy(copy)) => Ok(copy),
@@ -49,7 +49,7 @@ impl SpooledTempFile {
     /// Does all that can fail.
     fn name_it(&mut self) -> io::Result<Given> {
         self.roll()?;
-        self.ready_to_leave()?;
+        self.ready_to_leave(Behind::Blocks)?;
         let content = self.cursor.content.place();
         let Place::Disk(disk, _) = content else { unreachable!("it has rolled") };
         let claim = Claim::on(disk.directory())?;
@@ -59,7 +59,10 @@ impl SpooledTempFile {
         }
         let linked = claim.make(PREFIX, "", |path| disk.file().link(path));
         match linked {
-            Ok((path, true)) => return Ok(Given::Name { path, sweepable: claim.marks() }),
+            Ok((path, true)) => {
+                let behind = if disk.has_blocks_behind() { Behind::Blocks } else { Behind::Nothing };
+                return Ok(Given::Name { path, sweepable: claim.marks(), behind });
+            }
             Ok((_, false)) | Err(_) => sys::unmark(disk.file().as_file()),
         }
         linked?;
@@ -76,6 +79,7 @@ enum Given {
     Name {
         path: PathBuf,
         sweepable: bool,
+        behind: Behind,
     },
     Copy(NamedTempFile),
 }

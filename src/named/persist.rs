@@ -7,7 +7,7 @@ use std::path::Path;
 use super::target::{Existing, Target};
 use crate::error::{PathError, gives_back};
 use crate::spooled::{SpooledData, SpooledTempFile};
-use crate::store::Place;
+use crate::store::{Behind, Place};
 
 gives_back! {
     /// Why [`SpooledTempFile::persist`] or [`SpooledTempFile::persist_noclobber`] failed, and the spool as it was.
@@ -84,7 +84,7 @@ impl SpooledTempFile {
     /// Does all that can fail.
     fn name(&mut self, path: &Path, existing: Existing) -> io::Result<Named> {
         let target = Target::new(path, existing)?;
-        self.ready_to_leave()?;
+        self.ready_to_leave(Behind::Nothing)?;
         if let Place::Disk(disk, _) = self.cursor.content.place() {
             if target.link(disk.file())? {
                 return Ok(Named::Own);

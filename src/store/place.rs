@@ -5,6 +5,14 @@ use std::io::{self, Seek, SeekFrom, Write};
 
 use super::Disk;
 
+/// What may stay behind a file's end when the file leaves.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Behind {
+    Nothing,
+    /// What was set aside and not used.
+    Blocks,
+}
+
 pub(crate) enum Place<'a> {
     Memory(&'a [u8]),
     /// And how long the content is.

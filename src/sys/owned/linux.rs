@@ -182,15 +182,30 @@ fn is_same_inode(one: &Stat, other: &Stat) -> bool {
     (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
+/// Cuts off blocks behind the file's end, unless somebody else has the file open, who may be writing there.
+#[expect(clippy::disallowed_methods, reason = "nobody looks at it but by its one descriptor")]
+pub(crate) fn cut_behind(file: &File) {
+    let _ = leased(file.as_fd(), F_WRLCK, || file.metadata().and_then(|metadata| file.set_len(metadata.len())));
+}
+
 /// Whether anybody has the file open for writing; also if that cannot be told.
-///
-/// Asked by a read lease, which is given back at once. Should somebody open the file to write in between, the kernel
-/// tells us by a signal: by `SIGURG`, which does nothing, in place of `SIGIO`, which would end the process.
 fn is_open_for_writing(file: BorrowedFd<'_>) -> bool {
-    if !KNOWS_LEASES || fcntl_int(file, F_SETSIG, SIGURG) != 0 || fcntl_int(file, F_SETLEASE, F_RDLCK) != 0 {
-        return true;
+    leased(file, F_RDLCK, || ()).is_none()
+}
+
+/// Does something while nobody else has the file open: for writing, if we have it open for reading (`F_RDLCK`), else at all
+/// (`F_WRLCK`). `None` if somebody has, or that cannot be told.
+///
+/// Should somebody want to open it meanwhile, the kernel lets that wait for a moment and tells us by a signal: by `SIGURG`, which
+/// does nothing, in place of `SIGIO`, which would end the process.
+fn leased<T>(file: BorrowedFd<'_>, kind: c_int, work: impl FnOnce() -> T) -> Option<T> {
+    if !KNOWS_LEASES || fcntl_int(file, F_SETSIG, SIGURG) != 0 {
+        return None;
     }
-    fcntl_int(file, F_SETLEASE, F_UNLCK) != 0
+    let done = (fcntl_int(file, F_SETLEASE, kind) == 0).then(work);
+    fcntl_int(file, F_SETLEASE, F_UNLCK);
+    fcntl_int(file, F_SETSIG, 0);
+    done
 }
 
 fn fcntl_int(file: BorrowedFd<'_>, command: c_int, argument: c_int) -> c_int {
@@ -215,5 +230,6 @@ const KNOWS_LEASES: bool = cfg!(any(
 const F_SETSIG: c_int = 10;
 const F_SETLEASE: c_int = 1024;
 const F_RDLCK: c_int = 0;
+const F_WRLCK: c_int = 1;
 const F_UNLCK: c_int = 2;
 const SIGURG: c_int = 23;

@@ -18,7 +18,7 @@ mod other;
 pub(crate) use other::{OwnedDir, close_and_remove, create_file, finish_file, is_same, reopen};
 #[cfg(windows)]
 pub(crate) use system::{OwnedDir, close_and_remove, create_file, finish_file, is_same, reopen};
-pub(crate) use system::{keep, mark, number, sweep, unmark};
+pub(crate) use system::{cut_behind, keep, mark, number, sweep, unmark};
 #[cfg(unix)]
 pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, is_same, reopen};
 

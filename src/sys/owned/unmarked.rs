@@ -20,6 +20,8 @@ pub(crate) fn keep<T>(_: T) -> io::Result<()> {
 
 pub(crate) fn unmark<T>(_: T) {}
 
+pub(crate) fn cut_behind<T>(_: T) {}
+
 pub(crate) fn sweep(_: &Path, _: u64, _: Reach, _: impl Fn(&[u8]) -> bool) -> Option<u64> {
     None
 }
