@@ -4,7 +4,7 @@
 //! kept up to date, or swept in its turn. A name is removed if all of this holds, and each part is looked at while it cannot
 //! change:
 //!
-//! - It was made by this crate for this directory: the [`code`](super::code) in it says so.
+//! - It was made by this crate for this directory: the `code` in it says so.
 //! - It is marked as owned, by an attribute on the file itself that a copy of the file does not satisfy; or its owner died
 //!   between making it and marking it: then it is empty, and as it was born.
 //! - It is this user's.
@@ -13,9 +13,9 @@
 //!
 //! What can happen meanwhile:
 //!
-//! - *Made, but not yet marked.* A file is open for writing from the call that makes it. A directory is locked a moment after
-//!   it is made: who sweeps in that moment holds the lock and removes it, and its owner, who finds the lock taken or the
-//!   directory gone, makes another.
+//! - *Made, but not yet marked.* A file is open for writing by the call that makes it, and that call has to wait as long as
+//!   somebody sweeps the file; a directory is locked a moment after it is made, which fails as long as somebody sweeps it. Then the
+//!   owner looks whether it is still there, and makes another if it is not.
 //! - *Two who sweep.* Each removes what the other has not; a directory's lock keeps them apart.
 //! - *A fork.* The child has the descriptors, and with them what shows that somebody lives, until it too has ended, or runs
 //!   another program.

@@ -123,27 +123,25 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Re
     if !is_same_inode(&seen, &rustix::fs::fstat(&left)?) {
         return Ok(());
     }
+    let mut remove = || {
+        let ours = match marked(&left, &seen)? {
+            Marked::Ours if kind == FileType::Directory => matches!(tree::empty(&left, removals), Ok(true)),
+            Marked::Ours | Marked::NotYet => true,
+            Marked::NotOurs => false,
+        };
+        // By now its name might be somebody else's.
+        if ours && is_same_inode(&seen, &look()?) {
+            *removals = removals.saturating_sub(1);
+            rustix::fs::unlinkat(dir, name, remove)?;
+        }
+        Ok(())
+    };
     if kind == FileType::Directory {
         rustix::fs::flock(&left, FlockOperation::NonBlockingLockExclusive)?;
-    } else if is_open_for_writing(left.as_fd()) {
-        return Ok(());
+        return remove();
     }
-    match marked(&left, &seen)? {
-        Marked::NotOurs => return Ok(()),
-        Marked::NotYet => {}
-        Marked::Ours if kind == FileType::Directory => {
-            if !matches!(tree::empty(&left, removals), Ok(true)) {
-                return Ok(());
-            }
-        }
-        Marked::Ours => {}
-    }
-    // By now its name might be somebody else's.
-    if is_same_inode(&seen, &look()?) {
-        *removals = removals.saturating_sub(1);
-        rustix::fs::unlinkat(dir, name, remove)?;
-    }
-    Ok(())
+    // Whoever has just made it waits until we are done, and then sees whether it is still there.
+    leased(left.as_fd(), F_RDLCK, remove).unwrap_or(Ok(()))
 }
 
 enum Marked {
@@ -186,11 +184,6 @@ fn is_same_inode(one: &Stat, other: &Stat) -> bool {
 #[expect(clippy::disallowed_methods, reason = "nobody looks at it but by its one descriptor")]
 pub(crate) fn cut_behind(file: &File) {
     let _ = leased(file.as_fd(), F_WRLCK, || file.metadata().and_then(|metadata| file.set_len(metadata.len())));
-}
-
-/// Whether anybody has the file open for writing; also if that cannot be told.
-fn is_open_for_writing(file: BorrowedFd<'_>) -> bool {
-    leased(file, F_RDLCK, || ()).is_none()
 }
 
 /// Does something while nobody else has the file open: for writing, if we have it open for reading (`F_RDLCK`), else at all

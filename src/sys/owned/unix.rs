@@ -13,9 +13,16 @@ use super::system::mark_as;
 use crate::sys::tree;
 
 /// A new file at `path`, of mode 0600 at most, until [`finish_file`].
+///
+/// # Errors
+/// `AlreadyExists` also where somebody swept it away before it was ours: who asks takes another name.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, PRIVATE_FILE))?))
+    let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, PRIVATE_FILE))?);
+    if rustix::fs::fstat(&file)?.st_nlink == 0 {
+        return Err(Errno::EXIST.into());
+    }
+    Ok(file)
 }
 
 /// Exactly that mode, marked if that is asked for and can be done.
