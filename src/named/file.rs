@@ -229,7 +229,9 @@ impl NamedTempFile {
             Ok(None) => {
                 self.cut_behind();
                 let had = self.name.take();
-                if had.file_name() == path.file_name() {
+                if !self.name.sweepable {
+                    // It has no mark.
+                } else if had.file_name() == path.file_name() {
                     // Here or elsewhere, it may still look like a name of ours.
                     let _ = sys::keep(&self.file);
                 } else {
