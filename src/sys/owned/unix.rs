@@ -19,8 +19,13 @@ use crate::sys::tree;
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, PRIVATE_FILE))?);
-    if rustix::fs::fstat(&file)?.st_nlink == 0 {
-        return Err(Errno::EXIST.into());
+    match rustix::fs::fstat(&file) {
+        Ok(made) if made.st_nlink == 0 => return Err(Errno::EXIST.into()),
+        Ok(_) => {}
+        Err(error) => {
+            let _ = fs::remove_file(path);
+            return Err(error.into());
+        }
     }
     Ok(file)
 }
