@@ -67,16 +67,34 @@ pub(super) fn mark_as(owned: impl AsFd, number: u64) {
 
 /// It is not ours any more, under the name that it has.
 pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
-    match rustix::fs::fsetxattr(&owned, MARK, &[], XattrFlags::empty()) {
-        Err(error) if rustix::fs::fgetxattr(&owned, MARK, &mut [0_u8; 0]) != Err(Errno::NODATA) => Err(error.into()),
+    let owned = owned.as_fd();
+    let looked = as_one_who_may_write(owned, || match rustix::fs::fsetxattr(owned, MARK, &[], XattrFlags::empty()) {
+        Err(error) if rustix::fs::fgetxattr(owned, MARK, &mut [0_u8; 0]) != Err(Errno::NODATA) => Err(error),
         // What could not be marked needs no other mark.
         _ => Ok(()),
-    }
+    });
+    Ok(looked?)
 }
 
 /// It is not ours any more, and has another name, or none.
 pub(crate) fn unmark(owned: impl AsFd) {
-    let _ = rustix::fs::fremovexattr(owned, MARK);
+    let owned = owned.as_fd();
+    let _ = as_one_who_may_write(owned, || rustix::fs::fremovexattr(owned, MARK));
+}
+
+/// A mark is changed by who may write to what it is on, however that was opened: an owner who has taken that from himself has
+/// it back for as long as this takes.
+fn as_one_who_may_write(owned: BorrowedFd<'_>, change: impl Fn() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match change() {
+        Err(Errno::ACCESS) => {
+            let mode = Mode::from_raw_mode(rustix::fs::fstat(owned)?.st_mode);
+            rustix::fs::fchmod(owned, mode | Mode::RUSR | Mode::WUSR)?;
+            let changed = change();
+            let _ = rustix::fs::fchmod(owned, mode);
+            changed
+        }
+        changed => changed,
+    }
 }
 
 /// Removes from the directory `dir`, whose number that is, what processes that died have left of names that are ours.
