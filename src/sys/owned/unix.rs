@@ -100,6 +100,8 @@ pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
 pub(crate) struct OwnedDir {
     /// What shows that we live, where it is marked.
     held: Option<File>,
+    /// Which one it is, as far as that is known.
+    inode: Option<(u64, u64)>,
 }
 
 impl OwnedDir {
@@ -120,11 +122,14 @@ impl OwnedDir {
                 return Err(Errno::EXIST);
             }
             finish(&held, &made, Mode::RWXU, mode, marked)?;
-            Ok(held)
+            Ok((held, inode_of(&made)))
         };
         match hold() {
-            Ok(held) => Ok(OwnedDir { held: marked.then_some(held) }),
-            Err(Errno::MFILE | Errno::NFILE) if !marked => Ok(OwnedDir { held: None }),
+            Ok((held, inode)) => Ok(OwnedDir { held: marked.then_some(held), inode: Some(inode) }),
+            Err(Errno::MFILE | Errno::NFILE) if !marked => {
+                let inode = fs::symlink_metadata(path).map(|made| (made.dev(), made.ino())).ok();
+                Ok(OwnedDir { held: None, inode })
+            }
             Err(error) => {
                 let _ = fs::remove_dir(path);
                 match error {
@@ -152,15 +157,18 @@ impl OwnedDir {
     /// The first, when all that can be removed is; `NotFound` if the name is another's.
     pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(taken_over()) };
-        let held = match self.held {
-            Some(held) => held,
-            None => open_directory(path)?,
-        };
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
         let parent = rustix::fs::openat(CWD, parent, flags, Mode::empty())?;
-        let named = rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        let made = rustix::fs::fstat(&held)?;
-        if (named.st_dev, named.st_ino) != (made.st_dev, made.st_ino) {
+        let named = inode_of(&rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        if self.inode.is_some_and(|made| made != named) {
+            return Err(taken_over());
+        }
+        let held = match self.held {
+            Some(held) => held,
+            // By now its name might be another's all the same.
+            None => open_directory(path)?,
+        };
+        if inode_of(&rustix::fs::fstat(&held)?) != named {
             return Err(taken_over());
         }
         let remove = || rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
@@ -173,6 +181,11 @@ impl OwnedDir {
         }
         Ok(remove()?)
     }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "they have other types on other systems")]
+fn inode_of(found: &Stat) -> (u64, u64) {
+    (found.st_dev as u64, found.st_ino as u64)
 }
 
 /// Others may be putting things there.
