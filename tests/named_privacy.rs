@@ -27,8 +27,11 @@ fn p6_names_are_private_under_every_umask() {
     if let Some(argument) = child::argument() {
         return private(&argument);
     }
-    UMASKS.map(|umask| lives(NAME, umask, 0, None));
-    UMASKS.map(|umask| lives(NAME, umask, libc::EOPNOTSUPP, None));
+    for umask in UMASKS {
+        for refusal in [0, libc::EOPNOTSUPP] {
+            lives(NAME, umask, refusal, None);
+        }
+    }
 }
 
 /// The superuser may open what nobody else may.
@@ -113,11 +116,11 @@ fn files(place: &Path) {
     // By each way that leads to it first, or none.
     drop(NamedTempFile::new_in(place).unwrap());
     let first: [fn(&mut NamedTempFile); 5] = [
-        |file| drop(file.as_file_mut()),
+        |file| _ = file.as_file_mut(),
         |file| file.write_all(b"private").unwrap(),
-        |file| drop((&*file).read(&mut [0]).unwrap()),
+        |file| _ = (&*file).read(&mut [0]).unwrap(),
         |file| drop(file.reopen().unwrap()),
-        |file| drop(file.as_fd()),
+        |file| _ = file.as_fd(),
     ];
     for first in first {
         let mut file = NamedTempFile::new_in(place).unwrap();
