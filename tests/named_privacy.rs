@@ -303,6 +303,38 @@ fn p5_what_its_owner_has_locked_goes_too() {
     }
 }
 
+/// Nothing can be removed from where nobody may write; what is in it lies elsewhere.
+#[test]
+fn p5_a_directory_that_has_to_stay_is_emptied() {
+    const NAME: &str = "p5_a_directory_that_has_to_stay_is_emptied";
+    let Some(place) = child::argument() else {
+        let scratch = Scratch::new();
+        let user = rustix::process::geteuid().is_root().then_some(NOBODY);
+        if !run_as(NAME, scratch.path().to_str().unwrap(), user) {
+            skipped("another user may not run this binary where it is");
+        }
+        return assert_empty(scratch.path());
+    };
+    let above = Path::new(&place).join("above");
+    for close in [true, false] {
+        fs::create_dir(&above).unwrap();
+        let dir = TempDir::new_in(&above).unwrap();
+        let path = dir.path().to_owned();
+        fs::create_dir(path.join("below")).unwrap();
+        fs::write(path.join("below/file"), "content").unwrap();
+        fs::set_permissions(&above, fs::Permissions::from_mode(0o500)).unwrap();
+        if close {
+            let error = dir.close().unwrap_err();
+            ground::assert_names(&error, io::ErrorKind::PermissionDenied, &path);
+        } else {
+            drop(dir);
+        }
+        assert_empty(&path);
+        fs::set_permissions(&above, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::remove_dir_all(&above).unwrap();
+    }
+}
+
 /// A mark can be changed by who may write to what it is on: that is not how a directory stays that is kept.
 #[test]
 fn p5_what_is_kept_is_kept_also_if_nobody_may_write_to_it() {

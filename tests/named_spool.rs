@@ -339,7 +339,7 @@ fn p6_what_is_mounted_in_a_directory_stays() {
     assert!(unmounted.success());
     assert_eq!(seen.unwrap(), b"not to be touched");
     let error = closed.unwrap_err();
-    assert_names(&error, error.kind(), &path);
+    assert_names(&error, error.kind(), &below);
     assert_eq!(names(&path), ["below"], "all that could be removed is gone");
     fs::remove_dir_all(path).unwrap();
 }

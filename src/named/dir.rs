@@ -113,7 +113,7 @@ impl TempDir {
     /// Removes it now, with all that is in it, and says what went wrong.
     ///
     /// # Errors
-    /// What the system answered first, naming the directory; all that could be removed is gone by then.
+    /// What the system answered first, naming the directory or what stayed in it; all that could be removed is gone by then.
     /// [`NotFound`](io::ErrorKind::NotFound) if it is not there any more.
     pub fn close(mut self) -> io::Result<()> {
         self.remove().map_err(|error| PathError::at(&self.path, error))

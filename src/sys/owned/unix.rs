@@ -10,6 +10,7 @@ use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::system::mark_as;
+use crate::error::PathError;
 use crate::sys::tree;
 
 /// A new file at `path`, of mode 0600 at most, until [`finish_file`].
@@ -173,10 +174,14 @@ impl OwnedDir {
         }
         let remove = || rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
         for _ in 0..ROUNDS {
-            match remove() {
-                // There is something in it, by now.
-                Err(Errno::NOTEMPTY | Errno::EXIST) => tree::empty(&held, &mut usize::MAX.clone()).map(drop)?,
-                done => return Ok(done?),
+            let removed = remove();
+            if removed.is_ok() {
+                return Ok(());
+            }
+            // Also if it has to stay: what is in it need not.
+            tree::empty(&held, &mut usize::MAX.clone()).map_err(|error| PathError::within(path, error))?;
+            if !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
+                break;
             }
         }
         Ok(remove()?)
