@@ -108,14 +108,19 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
     }
     let mut entries = Vec::with_capacity(32 << 10);
     let mut entries = RawDir::new(&dir, entries.spare_capacity_mut());
-    let mut removals = reach.most;
+    let (mut from, mut removals) = (reach.from, reach.most);
     for looked_at in 1.. {
         let entry = entries.next()?.ok()?;
         if is_ours(entry.file_name().to_bytes()) {
             let _ = sweep_one(&dir, entry.file_name(), &mut removals);
         }
-        if looked_at >= reach.most || removals == 0 {
-            return Some(entry.next_entry_cookie());
+        if removals == 0 {
+            // Of a tree there may be more, where this look ends.
+            return Some(from);
+        }
+        from = entry.next_entry_cookie();
+        if looked_at >= reach.most {
+            return Some(from);
         }
     }
     None
