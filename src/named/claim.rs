@@ -5,8 +5,8 @@
 //! change:
 //!
 //! - It was made by this crate for this directory: the `code` in it says so.
-//! - It is marked as owned, by an attribute on the file itself that a copy of the file does not satisfy; or its owner died
-//!   between making it and marking it: then it is empty, and as it was born.
+//! - It is marked as owned, by an attribute on the file itself that neither a copy of the file nor another name satisfies; or
+//!   its owner died between making it and marking it: then it is empty, and its mode says so.
 //! - It is this user's.
 //! - Nobody lives who owns it: no process, in whatever container, has the file open for writing, or the directory locked.
 //!   The kernel knows; it is not asked what process ids it has.
@@ -45,7 +45,7 @@ use parking_lot::Mutex;
 
 use super::code::{self, Codes};
 use crate::error::PathError;
-use crate::sys::{self, Reach};
+use crate::sys::{self, AnonFile, Reach};
 
 /// A directory in which names are made.
 pub(super) struct Claim<'a> {
@@ -103,6 +103,15 @@ impl<'a> Claim<'a> {
             Err(io::Error::new(io::ErrorKind::AlreadyExists, "somebody takes each name before us"))
         };
         made().map_err(|error| PathError::at(&self.directory, error))
+    }
+
+    /// Links a file that has no name to that one; false if it cannot be linked.
+    pub(super) fn link(&self, file: &AnonFile, path: &Path) -> io::Result<bool> {
+        if self.marks() {
+            // Before it has the name: so none is ever seen without.
+            let _ = sys::mark(file.as_file(), path);
+        }
+        file.link(path)
     }
 
     fn path(&self, prefix: &OsStr, suffix: &OsStr) -> io::Result<PathBuf> {

@@ -107,11 +107,11 @@ impl NamedTempFile {
         suffix: impl AsRef<OsStr>,
         mode: u32,
     ) -> io::Result<Self> {
-        let (path, file) = claim.make(prefix, suffix, sys::create_file)?;
+        let (path, file) = claim.make(prefix, suffix, |path| sys::create_file(path, claim.marks()))?;
         let touched = AtomicBool::new(false);
         let named = Self { file, name: Name { path, sweepable: claim.marks(), touched, behind: Behind::Nothing } };
         if mode != FILE {
-            sys::finish_file(&named.file, mode, claim.marks())
+            sys::finish_file(&named.file, &named.name.path, mode, claim.marks())
                 .map_err(|error| PathError::at(&named.name.path, error))?;
             named.name.touched.store(true, Ordering::Relaxed);
         }
@@ -153,7 +153,7 @@ impl NamedTempFile {
     #[cold]
     fn first_touch(&self) {
         // Two threads may do it at once, and nobody goes on before it is done. A file that leaves has its mode checked.
-        let _ = sys::finish_file(&self.file, FILE, self.name.sweepable);
+        let _ = sys::finish_file(&self.file, &self.name.path, FILE, self.name.sweepable);
         self.name.touched.store(true, Ordering::Release);
     }
 

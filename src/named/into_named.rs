@@ -53,11 +53,7 @@ impl SpooledTempFile {
         let content = self.cursor.content.place();
         let Place::Disk(disk, _) = content else { unreachable!("it has rolled") };
         let claim = Claim::on(disk.directory())?;
-        if claim.marks() {
-            // Before it has a name: so none is ever seen without.
-            sys::mark(disk.file().as_file());
-        }
-        let linked = claim.make(PREFIX, "", |path| disk.file().link(path));
+        let linked = claim.make(PREFIX, "", |path| claim.link(disk.file(), path));
         match linked {
             Ok((path, true)) => {
                 let behind = if disk.has_blocks_behind() { Behind::Blocks } else { Behind::Nothing };

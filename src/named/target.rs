@@ -53,10 +53,7 @@ impl<'a> Target<'a> {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
                 let claim = Claim::on(self.directory)?;
-                if claim.marks() {
-                    sys::mark(file.as_file());
-                }
-                let linked = claim.make(PREFIX, "", |beside| file.link(beside));
+                let linked = claim.make(PREFIX, "", |beside| claim.link(file, beside));
                 let named = linked.and_then(|(beside, linked)| Ok(linked && self.take_over(&beside).map(|()| true)?));
                 sys::unmark(file.as_file());
                 named
@@ -79,8 +76,8 @@ impl<'a> Target<'a> {
             }
         }
         let claim = Claim::on(self.directory)?;
-        let (beside, file) = claim.make(PREFIX, "", sys::create_file)?;
-        if let Err(error) = sys::finish_file(&file, FILE, claim.marks()).and_then(|()| write(&file)) {
+        let (beside, file) = claim.make(PREFIX, "", |path| sys::create_file(path, claim.marks()))?;
+        if let Err(error) = sys::finish_file(&file, &beside, FILE, claim.marks()).and_then(|()| write(&file)) {
             let _ = fs::remove_file(&beside);
             return Err(error);
         }

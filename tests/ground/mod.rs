@@ -7,6 +7,7 @@
 pub(crate) mod calls;
 pub(crate) mod child;
 pub(crate) mod kernel;
+pub(crate) mod left;
 pub(crate) mod mount;
 pub(crate) mod pool;
 pub(crate) mod walk;

@@ -5,9 +5,11 @@
 //! other programs may want to lock. A directory cannot be open for writing; its owner holds a shared lock on it (`flock`).
 //! Both end with the last process that has the descriptor, a child that was forked included, and with `exec`.
 //!
-//! The mark's value is the number of the inode, so that a copy with its attributes is not ours. It is set right after the
-//! name was made; who is killed between the two leaves something empty that nobody has touched since it was made: then
-//! the time of the inode's last change is that of its birth. What is kept has an empty mark, and can never look so.
+//! The mark's value follows from the name, the number of the inode and the time of its birth, so that a copy with its
+//! attributes is not ours, nor one restored in place, whose inode may have got the very same number, nor what was renamed
+//! over another name of ours. It is set after the name was made. Until then there is something that is empty, and has a mode
+//! that nobody else gives to what is empty and private ([`NEW`]): no clock is fine enough to tell what has just been made from
+//! what was made in its place a moment later. What is kept has lost that mode, and has an empty mark.
 //!
 //! Nothing is marked, and so nothing swept, where processes of another kernel may work that our kernel cannot tell of
 //! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6).
@@ -16,6 +18,7 @@ use std::ffi::{CStr, c_int};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
@@ -52,17 +55,29 @@ const OF_THIS_KERNEL: [u32; 8] = [
 
 const MARK: &CStr = c"user.spooled";
 
-/// Marks a file or a directory of ours: whoever finds it when we are dead may remove it.
+/// What the mode of a name has while it waits for its mark: the sticky bit.
+pub(super) const NEW: Mode = Mode::SVTX;
+
+/// Marks a file or a directory of ours under that name: whoever finds it there when we are dead may remove it.
 ///
 /// Where that fails it is used all the same, and nobody will remove it for us.
-pub(crate) fn mark(owned: impl AsFd) {
-    if let Ok(stat) = rustix::fs::fstat(&owned) {
-        mark_as(owned, stat.st_ino);
-    }
+pub(crate) fn mark(owned: impl AsFd, path: &Path) -> rustix::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let value = mark_of(&owned, name)?;
+    rustix::fs::fsetxattr(owned, MARK, &value, XattrFlags::empty())
 }
 
-pub(super) fn mark_as(owned: impl AsFd, number: u64) {
-    let _ = rustix::fs::fsetxattr(owned, MARK, &number.to_ne_bytes(), XattrFlags::empty());
+/// FNV-1a of all that a copy, or another name, does not share.
+fn mark_of(owned: impl AsFd, name: &[u8]) -> rustix::io::Result<[u8; 8]> {
+    let wanted = StatxFlags::INO | StatxFlags::BTIME;
+    let found = rustix::fs::statx(owned, c"", AtFlags::EMPTY_PATH, wanted)?;
+    // Where no birth is known, both are 0.
+    let birth = found.stx_btime;
+    let numbers = [found.stx_ino.to_le_bytes(), birth.tv_sec.to_le_bytes(), u64::from(birth.tv_nsec).to_le_bytes()];
+    let all = numbers.as_flattened().iter().chain(name);
+    Ok(all
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+        .to_le_bytes())
 }
 
 /// It is not ours any more, under the name that it has.
@@ -111,14 +126,19 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
     }
     let mut entries = Vec::with_capacity(32 << 10);
     let mut entries = RawDir::new(&dir, entries.spare_capacity_mut());
-    let mut removals = reach.most;
+    let (mut from, mut removals) = (reach.from, reach.most);
     for looked_at in 1.. {
         let entry = entries.next()?.ok()?;
         if is_ours(entry.file_name().to_bytes()) {
             let _ = sweep_one(&dir, entry.file_name(), &mut removals);
         }
-        if looked_at >= reach.most || removals == 0 {
-            return Some(entry.next_entry_cookie());
+        if removals == 0 {
+            // Of a tree there may be more, where this look ends.
+            return Some(from);
+        }
+        from = entry.next_entry_cookie();
+        if looked_at >= reach.most {
+            return Some(from);
         }
     }
     None
@@ -142,7 +162,7 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Re
         return Ok(());
     }
     let mut remove = || {
-        let ours = match marked(&left, &seen)? {
+        let ours = match marked(&left, name)? {
             Marked::Ours if kind == FileType::Directory => matches!(tree::empty(&left, removals), Ok(true)),
             Marked::Ours | Marked::NotYet => true,
             Marked::NotOurs => false,
@@ -169,29 +189,21 @@ enum Marked {
     NotOurs,
 }
 
-fn marked(left: &File, seen: &Stat) -> rustix::io::Result<Marked> {
+fn marked(left: &File, name: &CStr) -> rustix::io::Result<Marked> {
     let mut value = [0; 9];
-    let ours = match rustix::fs::fgetxattr(left, MARK, &mut value[..]) {
-        Ok(len) => value[..len] == seen.st_ino.to_ne_bytes(),
-        Err(Errno::NODATA) => return Ok(if is_untouched(left)? { Marked::NotYet } else { Marked::NotOurs }),
+    Ok(match rustix::fs::fgetxattr(left, MARK, &mut value[..]) {
+        Ok(len) if value[..len] == mark_of(left, name.to_bytes())? => Marked::Ours,
+        Err(Errno::NODATA) if is_new(&rustix::fs::fstat(left)?) => Marked::NotYet,
+        Ok(_) | Err(Errno::NODATA) => Marked::NotOurs,
         Err(error) => return Err(error),
-    };
-    Ok(if ours { Marked::Ours } else { Marked::NotOurs })
+    })
 }
 
-/// Whether nothing has happened to it since it was made, by us: it is empty (a directory is removed only if it is).
-fn is_untouched(left: &File) -> rustix::io::Result<bool> {
-    let wanted = StatxFlags::BTIME | StatxFlags::BASIC_STATS;
-    let found = rustix::fs::statx(left, c"", AtFlags::EMPTY_PATH, wanted)?;
-    let is_directory = FileType::from_raw_mode(found.stx_mode.into()) == FileType::Directory;
-    let since_birth = |time: rustix::fs::StatxTimestamp| {
-        (time.tv_sec, time.tv_nsec) == (found.stx_btime.tv_sec, found.stx_btime.tv_nsec)
-    };
-    Ok(StatxFlags::from_bits_retain(found.stx_mask).contains(wanted)
-        && since_birth(found.stx_ctime)
-        && since_birth(found.stx_mtime)
-        && found.stx_mode & 0o077 == 0
-        && (is_directory || found.stx_size == 0))
+/// Whether nobody has asked for it since it was made: it is empty (a directory is removed only if it is).
+fn is_new(left: &Stat) -> bool {
+    let mode = Mode::from_raw_mode(left.st_mode);
+    let is_directory = FileType::from_raw_mode(left.st_mode) == FileType::Directory;
+    mode.difference(Mode::RWXU) == NEW && (is_directory || left.st_size == 0)
 }
 
 fn is_same_inode(one: &Stat, other: &Stat) -> bool {

@@ -8,11 +8,11 @@ fn unsupported<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no private files with names"))
 }
 
-pub(crate) fn create_file(_: &Path) -> io::Result<File> {
+pub(crate) fn create_file(_: &Path, _: bool) -> io::Result<File> {
     unsupported()
 }
 
-pub(crate) fn finish_file(_: &File, _: u32, _: bool) -> io::Result<()> {
+pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool) -> io::Result<()> {
     unsupported()
 }
 

@@ -9,10 +9,18 @@ pub(crate) fn number(_: &Path) -> Option<u64> {
     None
 }
 
-pub(crate) fn mark<T>(_: T) {}
+#[cfg(unix)]
+pub(super) const NEW: rustix::fs::Mode = rustix::fs::Mode::empty();
 
 #[cfg(unix)]
-pub(super) fn mark_as<T>(_: T, _: u64) {}
+pub(crate) fn mark<T>(_: T, _: &Path) -> rustix::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn mark<T>(_: T, _: &Path) -> io::Result<()> {
+    Ok(())
+}
 
 pub(crate) fn keep<T>(_: T) -> io::Result<()> {
     Ok(())
