@@ -20,10 +20,11 @@ use crate::sys;
 ///
 /// Mode 0600 whatever the umask, created exclusively under a name that nobody can guess. A relative directory is resolved
 /// when it is made: what the current directory is later changes nothing. Reading and writing go to the file itself, without
-/// a buffer, also through `&NamedTempFile`.
+/// a buffer, also through `&NamedTempFile`. On Windows, which has no modes, the directory's access list says who may open it.
 ///
 /// The drop closes the file and removes its name, and says nothing if that fails: [`close`](Self::close) does. A name that has been
-/// renamed away is not followed. What a process that was killed leaves is swept by the next that makes a name in that
+/// renamed away is not followed. On Windows a program that has the file open and does not share deletion keeps the name
+/// until it closes: the drop waits some 60 ms for that, and leaves it then. What a process that was killed leaves is swept by the next that makes a name in that
 /// directory: see [`named`](crate::named).
 ///
 /// Costs what the system takes to make a file and to remove one: the directory's answer, nothing of ours. A program that
@@ -71,7 +72,7 @@ impl Name {
 impl Drop for Name {
     fn drop(&mut self) {
         if !self.path.as_os_str().is_empty() {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = sys::remove_name(&self.path);
         }
     }
 }
@@ -107,7 +108,7 @@ impl NamedTempFile {
         suffix: impl AsRef<OsStr>,
         mode: u32,
     ) -> io::Result<Self> {
-        let (path, file) = claim.make(prefix, suffix, sys::create_file)?;
+        let (path, file) = claim.make(prefix, suffix, |path| sys::create_file(path, claim.marks()))?;
         let touched = AtomicBool::new(false);
         let named = Self { file, name: Name { path, sweepable: claim.marks(), touched, behind: Behind::Nothing } };
         if mode != FILE {
@@ -228,13 +229,7 @@ impl NamedTempFile {
             Ok(Some(copy)) => Ok(copy),
             Ok(None) => {
                 self.cut_behind();
-                let had = self.name.take();
-                if had.file_name() == path.file_name() {
-                    // Here or elsewhere, it may still look like a name of ours.
-                    let _ = sys::keep(&self.file);
-                } else {
-                    sys::unmark(&self.file);
-                }
+                self.name.take();
                 Ok(self.file)
             }
             Err(error) => Err(PersistError { error: PathError::at(path, error), file: self }),
@@ -245,7 +240,9 @@ impl NamedTempFile {
     fn rename(&self, path: &Path, existing: Existing) -> io::Result<Option<File>> {
         let target = Target::new(path, existing)?;
         sys::is_same(self.as_file(), self.path())?;
-        match target.rename(self.path()) {
+        // Here or elsewhere, it may still look like a name of ours.
+        let looks_ours = self.path().file_name() == path.file_name();
+        match sys::let_go(self.as_file(), looks_ours, || target.rename(self.path())) {
             Ok(()) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy(&target).map(Some),
             Err(error) => Err(error),

@@ -57,8 +57,11 @@ impl<'a> Target<'a> {
                     sys::mark(file.as_file());
                 }
                 let linked = claim.make(PREFIX, "", |beside| file.link(beside));
-                let named = linked.and_then(|(beside, linked)| Ok(linked && self.take_over(&beside).map(|()| true)?));
-                sys::unmark(file.as_file());
+                let named = linked
+                    .and_then(|(beside, linked)| Ok(linked && self.take_over(file.as_file(), &beside).map(|()| true)?));
+                if !matches!(named, Ok(true)) {
+                    sys::unmark(file.as_file());
+                }
                 named
             }
             done => done,
@@ -79,13 +82,12 @@ impl<'a> Target<'a> {
             }
         }
         let claim = Claim::on(self.directory)?;
-        let (beside, file) = claim.make(PREFIX, "", sys::create_file)?;
+        let (beside, file) = claim.make(PREFIX, "", |path| sys::create_file(path, claim.marks()))?;
         if let Err(error) = sys::finish_file(&file, FILE, claim.marks()).and_then(|()| write(&file)) {
-            let _ = fs::remove_file(&beside);
+            let _ = sys::remove_name(&beside);
             return Err(error);
         }
-        self.take_over(&beside)?;
-        sys::unmark(&file);
+        self.take_over(&file, &beside)?;
         Ok(file)
     }
 
@@ -97,11 +99,11 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Renames a file beside the path to it, or takes it away.
-    fn take_over(&self, beside: &Path) -> io::Result<()> {
-        let renamed = self.rename(beside);
+    /// Renames a file beside the path to it, or takes its name away.
+    fn take_over(&self, file: &File, beside: &Path) -> io::Result<()> {
+        let renamed = sys::let_go(file, false, || self.rename(beside));
         if renamed.is_err() {
-            let _ = fs::remove_file(beside);
+            let _ = sys::remove_name(beside);
         }
         renamed
     }

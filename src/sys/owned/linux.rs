@@ -79,6 +79,19 @@ pub(crate) fn unmark(owned: impl AsFd) {
     let _ = rustix::fs::fremovexattr(owned, MARK);
 }
 
+/// It is to be another's, under the name that `rename` gives it, which may look like one of ours.
+///
+/// The mark goes last: who is killed between the two leaves a file that is not ours, by its name.
+pub(crate) fn let_go(owned: &File, looks_ours: bool, rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    rename()?;
+    if looks_ours {
+        let _ = keep(owned);
+    } else {
+        unmark(owned);
+    }
+    Ok(())
+}
+
 /// Removes from the directory `dir`, whose number that is, what processes that died have left of names that are ours.
 ///
 /// Gives where the next look should begin, if this one did not reach the end. What fails is left.

@@ -8,7 +8,7 @@ fn unsupported<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no private files with names"))
 }
 
-pub(crate) fn create_file(_: &Path) -> io::Result<File> {
+pub(crate) fn create_file(_: &Path, _: bool) -> io::Result<File> {
     unsupported()
 }
 
@@ -25,6 +25,10 @@ pub(crate) fn is_same(_: &File, _: &Path) -> io::Result<()> {
 }
 
 pub(crate) fn close_and_remove(_: File, _: &Path) -> io::Result<()> {
+    unsupported()
+}
+
+pub(crate) fn remove_name(_: &Path) -> io::Result<()> {
     unsupported()
 }
 

@@ -12,11 +12,11 @@ use rustix::io::{Errno, retry_on_intr};
 use super::system::mark_as;
 use crate::sys::tree;
 
-/// A new file at `path`, of mode 0600 at most, until [`finish_file`].
+/// A new file at `path`, of mode 0600 at most, and not marked, until [`finish_file`].
 ///
 /// # Errors
 /// `AlreadyExists` also where somebody swept it away before it was ours: who asks takes another name.
-pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+pub(crate) fn create_file(path: &Path, _: bool) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
     let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, PRIVATE_FILE))?);
     if rustix::fs::fstat(&file)?.st_nlink == 0 {
@@ -88,6 +88,10 @@ pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
     let removed = fs::remove_file(path);
     drop(file);
     removed
+}
+
+pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
 }
 
 /// A directory of ours.
