@@ -4,11 +4,13 @@
 //! kept up to date, or swept in its turn. A name is removed if all of this holds, and each part is looked at while it cannot
 //! change:
 //!
-//! - It was made by this crate for this directory: the `code` in it says so.
+//! - It was made by this crate for this directory, and is called as it was then: the `code` in it says so.
 //! - It is marked as owned, by an attribute on the file itself that neither a copy of the file nor another name satisfies; or
-//!   its owner died between making it and marking it: then it is empty, and its mode says so.
+//!   its owner died between making it and marking it: then it is empty, and its mode says so. On Windows, where a copy
+//!   satisfies the mark as well, its name tells it from what was copied.
 //! - It is this user's.
-//! - Nobody lives who owns it: no process, in whatever container, has the file open for writing, or the directory locked.
+//! - Nobody lives who owns it: no process, in whatever container, has the file open for writing (on Windows: open), or the
+//!   directory locked.
 //!   The kernel knows; it is not asked what process ids it has.
 //!
 //! What can happen meanwhile:
@@ -21,7 +23,7 @@
 //!   another program.
 //! - *Kept, persisted.* What is kept loses its mark before it is handed out, and can never look as if it had not been marked
 //!   yet. What is persisted has another name at once, and loses its mark then; killed in between, it is still not ours, by
-//!   its name.
+//!   its name. On Windows it loses the mark before that; killed in between, it stays.
 //! - *Renamed, moved, replaced, restored, by whomever.* Another name, another directory, another inode: each alone makes it
 //!   nobody's. What was left stays left rather than that something else goes.
 //! - *A clock that jumps.* No time is compared with now.
@@ -60,8 +62,7 @@ impl<'a> Claim<'a> {
     /// # Errors
     /// The current directory's, if `dir` is relative to it.
     pub(super) fn on(dir: &'a Path) -> io::Result<Self> {
-        let directory =
-            if dir.is_absolute() { Cow::Borrowed(dir) } else { Cow::Owned(std::env::current_dir()?.join(dir)) };
+        let directory = if dir.is_absolute() { Cow::Borrowed(dir) } else { Cow::Owned(absolute(dir)?) };
         let number = enter(&directory);
         Ok(Self { directory, number })
     }
@@ -89,8 +90,8 @@ impl<'a> Claim<'a> {
         let (prefix, suffix) = (prefix.as_ref(), suffix.as_ref());
         let mut made = || {
             for part in [prefix, suffix] {
-                if part.as_encoded_bytes().iter().any(|byte| std::path::is_separator(char::from(*byte))) {
-                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name's part names another directory"));
+                if part.as_encoded_bytes().iter().any(|byte| leads_elsewhere(char::from(*byte))) {
+                    return Err(io::Error::new(io::ErrorKind::InvalidInput, "a name's part leads elsewhere"));
                 }
             }
             for _ in 0..ATTEMPTS {
@@ -115,7 +116,8 @@ impl<'a> Claim<'a> {
     }
 
     fn path(&self, prefix: &OsStr, suffix: &OsStr) -> io::Result<PathBuf> {
-        let code = known().lock().codes.next(self.number)?;
+        let (before, after) = (prefix.as_encoded_bytes(), suffix.as_encoded_bytes());
+        let code = known().lock().codes.next(self.number, before, after)?;
         let directory = self.directory.as_os_str();
         let mut path = OsString::with_capacity(directory.len() + 1 + prefix.len() + code.as_str().len() + suffix.len());
         path.push(directory);
@@ -127,6 +129,19 @@ impl<'a> Claim<'a> {
         path.push(suffix);
         Ok(path.into())
     }
+}
+
+/// A relative directory, resolved; on Windows there are some that are relative to the current one of another drive.
+fn absolute(dir: &Path) -> io::Result<PathBuf> {
+    if cfg!(windows) && !dir.as_os_str().is_empty() {
+        return std::path::absolute(dir);
+    }
+    Ok(std::env::current_dir()?.join(dir))
+}
+
+/// To another directory, or on Windows to a stream of a file that has another name.
+fn leads_elsewhere(part: char) -> bool {
+    std::path::is_separator(part) || (cfg!(windows) && part == ':')
 }
 
 /// Nobody can guess a name: the first is free, but for one who was swept or disturbed.

@@ -1,8 +1,8 @@
 //! The middle of a name: what nobody can guess, and what tells it from a name that only looks like it.
 //!
-//! 88 random bits, then 32 that follow from them and from the number of the directory: so a name with a digit changed is
-//! not one of ours, nor is ours in any other directory, copied or moved there. 24 letters and digits, so that no file
-//! system's idea of upper and lower case changes them.
+//! 88 random bits, then 32 that follow from them, from the number of the directory and from the rest of the name: so a name
+//! with a letter changed or added is not one of ours, nor is ours in any other directory, copied or moved there. 24 letters
+//! and digits, so that no file system's idea of upper and lower case changes them.
 
 use std::io;
 
@@ -23,8 +23,8 @@ pub(super) struct Codes {
 }
 
 impl Codes {
-    /// A new one, for a directory of that number; for one without, it is nobody's.
-    pub(super) fn next(&mut self, number: Option<u64>) -> io::Result<Code> {
+    /// A new one for a name in a directory of that number; in one without, it is nobody's.
+    pub(super) fn next(&mut self, number: Option<u64>, prefix: &[u8], suffix: &[u8]) -> io::Result<Code> {
         if self.left == 0 {
             let random: [u8; 16 * (RANDOM + 4)] = sys::random_bytes()?;
             for (code, random) in self.random.iter_mut().zip(random.chunks_exact(RANDOM + 4)) {
@@ -33,7 +33,12 @@ impl Codes {
             self.left = self.random.len();
         }
         self.left -= 1;
-        Ok(new(self.random[self.left], number))
+        let mut bytes = self.random[self.left];
+        if let Some(number) = number {
+            let check = check(&bytes[..RANDOM], number, prefix, suffix);
+            bytes[RANDOM..].copy_from_slice(&check);
+        }
+        Ok(Code::of(bytes))
     }
 
     pub(super) fn forget(&mut self) {
@@ -41,32 +46,31 @@ impl Codes {
     }
 }
 
-fn new(mut bytes: [u8; RANDOM + 4], number: Option<u64>) -> Code {
-    if let Some(number) = number {
-        let check = check(&bytes[..RANDOM], number);
-        bytes[RANDOM..].copy_from_slice(&check);
-    }
-    let mut code = [0; LEN];
-    for (five, eight) in bytes.chunks_exact(5).zip(code.chunks_exact_mut(8)) {
-        let bits = five.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
-        for (digit, place) in eight.iter_mut().zip((0..8).rev()) {
-            *digit = DIGITS[(bits >> (place * 5)) as usize % 32];
-        }
-    }
-    Code(code)
-}
-
 pub(super) struct Code([u8; LEN]);
 
 impl Code {
+    fn of(bytes: [u8; RANDOM + 4]) -> Code {
+        let mut code = [0; LEN];
+        for (five, eight) in bytes.chunks_exact(5).zip(code.chunks_exact_mut(8)) {
+            let bits = five.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+            for (digit, place) in eight.iter_mut().zip((0..8).rev()) {
+                *digit = DIGITS[(bits >> (place * 5)) as usize % 32];
+            }
+        }
+        Code(code)
+    }
+
     pub(super) fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
-/// Whether there is one in `name` that was made for a directory of that number.
+/// Whether there is one in `name` that was made for this name, in a directory of that number.
 pub(super) fn is_in(name: &[u8], number: u64) -> bool {
-    name.windows(LEN).filter_map(decode).any(|bytes| bytes[RANDOM..] == check(&bytes[..RANDOM], number))
+    name.windows(LEN).enumerate().any(|(at, code)| {
+        decode(code)
+            .is_some_and(|bytes| bytes[RANDOM..] == check(&bytes[..RANDOM], number, &name[..at], &name[at + LEN..]))
+    })
 }
 
 fn decode(code: &[u8]) -> Option<[u8; RANDOM + 4]> {
@@ -87,7 +91,11 @@ fn decode(code: &[u8]) -> Option<[u8; RANDOM + 4]> {
 }
 
 /// FNV-1a: whoever wants to make such a name may; what it has to show is that nobody did by chance.
-fn check(random: &[u8], number: u64) -> [u8; 4] {
-    let all = random.iter().copied().chain(number.to_le_bytes());
-    all.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)).to_le_bytes()
+fn check(random: &[u8], number: u64, prefix: &[u8], suffix: &[u8]) -> [u8; 4] {
+    let (number, parted) = (number.to_le_bytes(), (prefix.len() as u64).to_le_bytes());
+    let all = [random, &number, &parted, prefix, suffix];
+    all.into_iter()
+        .flatten()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+        .to_le_bytes()
 }

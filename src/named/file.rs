@@ -20,10 +20,11 @@ use crate::sys;
 ///
 /// Mode 0600 whatever the umask, created exclusively under a name that nobody can guess. A relative directory is resolved
 /// when it is made: what the current directory is later changes nothing. Reading and writing go to the file itself, without
-/// a buffer, also through `&NamedTempFile`.
+/// a buffer, also through `&NamedTempFile`. On Windows, which has no modes, the directory's access list says who may open it.
 ///
 /// The drop closes the file and removes its name, and says nothing if that fails: [`close`](Self::close) does. A name that has been
-/// renamed away is not followed. What a process that was killed leaves is swept by the next that makes a name in that
+/// renamed away is not followed. On Windows a program that has the file open and does not share deletion keeps the name
+/// until it closes: the drop waits some 60 ms for that, and leaves it then. What a process that was killed leaves is swept by the next that makes a name in that
 /// directory: see [`named`](crate::named).
 ///
 /// Costs what the system takes to make a file and to remove one: the directory's answer, nothing of ours. A program that
@@ -71,7 +72,7 @@ impl Name {
 impl Drop for Name {
     fn drop(&mut self) {
         if !self.path.as_os_str().is_empty() {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = sys::remove_name(&self.path);
         }
     }
 }
@@ -228,15 +229,7 @@ impl NamedTempFile {
             Ok(Some(copy)) => Ok(copy),
             Ok(None) => {
                 self.cut_behind();
-                let had = self.name.take();
-                if !self.name.sweepable {
-                    // It has no mark.
-                } else if had.file_name() == path.file_name() {
-                    // Here or elsewhere, it may still look like a name of ours.
-                    let _ = sys::keep(&self.file);
-                } else {
-                    sys::unmark(&self.file);
-                }
+                self.name.take();
                 Ok(self.file)
             }
             Err(error) => Err(PersistError { error: PathError::at(path, error), file: self }),
@@ -247,7 +240,7 @@ impl NamedTempFile {
     fn rename(&self, path: &Path, existing: Existing) -> io::Result<Option<File>> {
         let target = Target::new(path, existing)?;
         sys::is_same(self.as_file(), self.path())?;
-        match target.rename(self.path()) {
+        match sys::let_go(self.as_file(), self.name.sweepable, || target.rename(self.path())) {
             Ok(()) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy(&target).map(Some),
             Err(error) => Err(error),
@@ -265,8 +258,6 @@ impl NamedTempFile {
 
     /// Leaves the file where it is, for good, and returns it and where that is. Nobody will remove it.
     ///
-    /// On Linux it then carries an extended attribute without a value (`user.spooled`), which says as much.
-    ///
     /// # Errors
     /// What the system answered, if it could not be said that nobody may remove it; the error gives the file back.
     ///
@@ -278,14 +269,15 @@ impl NamedTempFile {
     /// ```
     pub fn keep(mut self) -> Result<(File, PathBuf), PersistError> {
         self.touch();
-        if self.name.sweepable {
-            if let Err(error) = sys::keep(&self.file) {
-                return Err(PersistError { error: PathError::at(self.path(), error), file: self });
+        let kept = if self.name.sweepable { sys::keep(&self.file) } else { Ok(()) };
+        match kept {
+            Ok(()) => {
+                self.cut_behind();
+                let path = self.name.take();
+                Ok((self.file, path))
             }
+            Err(error) => Err(PersistError { error: PathError::at(self.path(), error), file: self }),
         }
-        self.cut_behind();
-        let path = self.name.take();
-        Ok((self.file, path))
     }
 
     /// Blocks that were set aside are no use to a file that stays.

@@ -53,9 +53,14 @@ impl<'a> Target<'a> {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
                 let claim = Claim::on(self.directory)?;
+                let marked = claim.marks();
                 let linked = claim.make(PREFIX, "", |beside| claim.link(file, beside));
-                let named = linked.and_then(|(beside, linked)| Ok(linked && self.take_over(&beside).map(|()| true)?));
-                sys::unmark(file.as_file());
+                let named = linked.and_then(|(beside, linked)| {
+                    Ok(linked && self.take_over(file.as_file(), &beside, marked).map(|()| true)?)
+                });
+                if marked && !matches!(named, Ok(true)) {
+                    sys::unmark(file.as_file());
+                }
                 named
             }
             done => done,
@@ -78,11 +83,10 @@ impl<'a> Target<'a> {
         let claim = Claim::on(self.directory)?;
         let (beside, file) = claim.make(PREFIX, "", |path| sys::create_file(path, claim.marks()))?;
         if let Err(error) = sys::finish_file(&file, &beside, FILE, claim.marks()).and_then(|()| write(&file)) {
-            let _ = fs::remove_file(&beside);
+            let _ = sys::remove_name(&beside);
             return Err(error);
         }
-        self.take_over(&beside)?;
-        sys::unmark(&file);
+        self.take_over(&file, &beside, claim.marks())?;
         Ok(file)
     }
 
@@ -94,11 +98,11 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Renames a file beside the path to it, or takes it away.
-    fn take_over(&self, beside: &Path) -> io::Result<()> {
-        let renamed = self.rename(beside);
+    /// Renames a file beside the path to it, or takes its name away.
+    fn take_over(&self, file: &File, beside: &Path, marked: bool) -> io::Result<()> {
+        let renamed = sys::let_go(file, marked, || self.rename(beside));
         if renamed.is_err() {
-            let _ = fs::remove_file(beside);
+            let _ = sys::remove_name(beside);
         }
         renamed
     }

@@ -30,8 +30,8 @@ pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use owned::{
-    OwnedDir, Reach, close_and_remove, create_file, cut_behind, finish_file, is_same, keep, mark, number, reopen,
-    sweep, unmark,
+    OwnedDir, Reach, close_and_remove, create_file, cut_behind, finish_file, is_same, keep, let_go, mark, number,
+    remove_name, reopen, sweep, unmark,
 };
 pub(crate) use pages::advise_huge;
 pub(crate) use segment::{Filler, Segment};

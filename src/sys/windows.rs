@@ -9,7 +9,6 @@ use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use windows_sys::Win32::Foundation::{GENERIC_READ, GENERIC_WRITE};
 use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, MoveFileExW,
 };
@@ -32,23 +31,10 @@ pub(super) fn open_unlinked(dir: &Path) -> io::Result<File> {
         .share_mode(0)
         .attributes(FILE_ATTRIBUTE_TEMPORARY)
         .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
-    Ok(create(dir, &options)?.0)
-}
-
-/// A new file in `dir` under a name that nobody can guess.
-pub(super) fn create_named(dir: &Path) -> io::Result<(File, PathBuf)> {
-    let mut options = OpenOptions::new();
-    options.create_new(true).read(true).write(true).access_mode(GENERIC_READ | GENERIC_WRITE | DELETE);
-    create(dir, &options)
-}
-
-fn create(dir: &Path, options: &OpenOptions) -> io::Result<(File, PathBuf)> {
     loop {
-        let path = dir.join(super::random_name()?);
-        match options.open(&path) {
-            Ok(file) => return Ok((file, path)),
+        match options.open(dir.join(super::random_name()?)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            done => return done,
         }
     }
 }

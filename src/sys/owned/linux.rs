@@ -9,7 +9,7 @@
 //! attributes is not ours, nor one restored in place, whose inode may have got the very same number, nor what was renamed
 //! over another name of ours. It is set after the name was made. Until then there is something that is empty, and has a mode
 //! that nobody else gives to what is empty and private ([`NEW`]): no clock is fine enough to tell what has just been made from
-//! what was made in its place a moment later. What is kept has lost that mode, and has an empty mark.
+//! what was made in its place a moment later. What is kept has lost both.
 //!
 //! Nothing is marked, and so nothing swept, where processes of another kernel may work that our kernel cannot tell of
 //! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6).
@@ -80,21 +80,17 @@ fn mark_of(owned: impl AsFd, name: &[u8]) -> rustix::io::Result<[u8; 8]> {
         .to_le_bytes())
 }
 
-/// It is not ours any more, under the name that it has.
-pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
-    let owned = owned.as_fd();
-    let looked = as_one_who_may_write(owned, || match rustix::fs::fsetxattr(owned, MARK, &[], XattrFlags::empty()) {
-        Err(error) if rustix::fs::fgetxattr(owned, MARK, &mut [0_u8; 0]) != Err(Errno::NODATA) => Err(error),
-        // What could not be marked needs no other mark.
-        _ => Ok(()),
-    });
-    Ok(looked?)
+/// It is not ours any more.
+pub(crate) fn unmark(owned: impl AsFd) {
+    let _ = try_unmark(owned.as_fd());
 }
 
-/// It is not ours any more, and has another name, or none.
-pub(crate) fn unmark(owned: impl AsFd) {
-    let owned = owned.as_fd();
-    let _ = as_one_who_may_write(owned, || rustix::fs::fremovexattr(owned, MARK));
+fn try_unmark(owned: BorrowedFd<'_>) -> rustix::io::Result<()> {
+    as_one_who_may_write(owned, || match rustix::fs::fremovexattr(owned, MARK) {
+        // What could not be marked.
+        Err(Errno::NODATA) => Ok(()),
+        done => done,
+    })
 }
 
 /// A mark is changed by who may write to what it is on, however that was opened: an owner who has taken that from himself has
@@ -110,6 +106,22 @@ fn as_one_who_may_write(owned: BorrowedFd<'_>, change: impl Fn() -> rustix::io::
         }
         changed => changed,
     }
+}
+
+/// It is to be another's, under the name that `rename` gives it.
+///
+/// The mark goes last: who is killed between the two leaves a file that is not ours, by its name.
+pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    rename()?;
+    if marked {
+        unmark(owned);
+    }
+    Ok(())
+}
+
+/// It is to be another's, under the name that it has.
+pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
+    Ok(try_unmark(owned.as_fd())?)
 }
 
 /// Removes from the directory `dir`, whose number that is, what processes that died have left of names that are ours.

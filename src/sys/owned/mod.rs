@@ -7,7 +7,7 @@
 mod unix;
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "linux.rs")]
-#[cfg_attr(windows, path = "windows.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
 #[cfg_attr(not(any(target_os = "linux", target_os = "android", windows)), path = "unmarked.rs")]
 mod system;
 
@@ -15,12 +15,12 @@ mod system;
 mod other;
 
 #[cfg(not(any(unix, windows)))]
-pub(crate) use other::{OwnedDir, close_and_remove, create_file, finish_file, is_same, reopen};
+pub(crate) use other::{OwnedDir, close_and_remove, create_file, finish_file, is_same, remove_name, reopen};
 #[cfg(windows)]
-pub(crate) use system::{OwnedDir, close_and_remove, create_file, finish_file, is_same, reopen};
-pub(crate) use system::{cut_behind, keep, mark, number, sweep, unmark};
+pub(crate) use system::{OwnedDir, close_and_remove, create_file, finish_file, is_same, remove_name, reopen};
+pub(crate) use system::{cut_behind, keep, let_go, mark, number, sweep, unmark};
 #[cfg(unix)]
-pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, is_same, reopen};
+pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, is_same, remove_name, reopen};
 
 /// How far one look at a directory goes.
 #[derive(Debug, Clone, Copy)]

@@ -28,6 +28,10 @@ pub(crate) fn close_and_remove(_: File, _: &Path) -> io::Result<()> {
     unsupported()
 }
 
+pub(crate) fn remove_name(_: &Path) -> io::Result<()> {
+    unsupported()
+}
+
 #[derive(Debug)]
 pub(crate) struct OwnedDir;
 

@@ -98,6 +98,10 @@ pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
     removed
 }
 
+pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
 /// A directory of ours.
 #[derive(Debug)]
 pub(crate) struct OwnedDir {
@@ -147,12 +151,7 @@ impl OwnedDir {
 
     /// It is not ours any more.
     pub(crate) fn keep(self) {
-        if let Some(held) = &self.held {
-            if super::keep(held).is_err() {
-                // The mark is not to be changed; it may still be possible to take it away.
-                super::unmark(held);
-            }
-        }
+        self.held.iter().for_each(super::unmark);
     }
 
     /// Removes it with all that is in it, if it still has that name.
