@@ -16,8 +16,6 @@ use spooled::{NamedTempFile, TempDir};
 /// How often each is done. Once a second the directory is asked whether it is still the same, once in sixteen names
 /// randomness is asked for: so it is what most of them cost that counts.
 const TIMES: usize = 8;
-/// The second is to see that nobody has swept it away between the first and a look at it.
-const MADE_AND_DROPPED: &[&str] = &["openat", "fstat", "close", "unlink"];
 
 #[test]
 fn p9_names_cost_what_the_system_takes_for_them() {
@@ -27,17 +25,19 @@ fn p9_names_cost_what_the_system_takes_for_them() {
     }
     let scratch = Scratch::new();
     let Some(log) = traced(NAME, scratch.path()) else { return };
-    assert_costs(&log, "file", MADE_AND_DROPPED);
+    // The second is to see that nobody has swept it away before it was ours.
+    assert_costs(&log, "file", &["openat", "fstat", "close", "unlink"]);
     // Open for writing until its new name is no name of ours, so that nobody sweeps it.
     assert_costs(
         &log,
         "persist",
         &["openat", "fstat", "fstat", "fsetxattr", "write", "lstat", "fstat", "rename", "fremovexattr", "close"],
     );
-    assert_costs(&log, "keep", &["openat", "fstat", "fstat", "fsetxattr", "fsetxattr", "close"]);
+    // The last look is whether it could be taken for one that is not marked yet.
+    assert_costs(&log, "keep", &["openat", "fstat", "fstat", "fsetxattr", "fremovexattr", "fstat", "close"]);
     assert_costs(&log, "close", &["openat", "fstat", "unlink", "close"]);
     // Nothing that looks into it: it is empty.
-    let dir = ["mkdir", "openat", "flock", "fstat", "geteuid", "fsetxattr"];
+    let dir = ["mkdir", "openat", "flock", "fstat", "geteuid", "fstat", "fsetxattr"];
     let removed = ["openat", "fstatat", "fstat", "unlink", "close", "close"];
     assert_costs(&log, "dir", &[&dir[..], &removed].concat());
     for backing in BACKINGS {
@@ -59,11 +59,11 @@ fn p9_where_nothing_can_be_swept_names_cost_no_more() {
     }
     let Some(mount) = Mount::ramfs() else { return };
     let Some(log) = traced(NAME, mount.path()) else { return };
-    assert_costs(&log, "file", MADE_AND_DROPPED);
+    assert_costs(&log, "file", &["openat", "close", "unlink"]);
     for what in ["persist", "keep", "dir"] {
         let calls = most(&log, what);
         assert!(calls.iter().all(|call| !call.contains("xattr") && call != "flock"), "{what}: {calls:?}");
-        assert!(calls.len() <= 12, "{what}: {calls:?}");
+        assert!(calls.len() <= 13, "{what}: {calls:?}");
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! - It was made by this crate for this directory, and is called as it was then: the `code` in it says so.
 //! - It is marked as owned, by an attribute on the file itself that neither a copy of the file nor another name satisfies; or
-//!   its owner died between making it and marking it: then it is empty, and its mode says so. On Windows, where a copy
+//!   its owner died between making it and marking it: then it is empty, and as it was born. On Windows, where a copy
 //!   satisfies the mark as well, its name tells it from what was copied.
 //! - It is this user's.
 //! - Nobody lives who owns it: no process, in whatever container, has the file open for writing (on Windows: open), or the
@@ -110,7 +110,7 @@ impl<'a> Claim<'a> {
     pub(super) fn link(&self, file: &AnonFile, path: &Path) -> io::Result<bool> {
         if self.marks() {
             // Before it has the name: so none is ever seen without.
-            let _ = sys::mark(file.as_file(), path);
+            sys::mark(file.as_file(), path);
         }
         file.link(path)
     }

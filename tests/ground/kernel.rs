@@ -56,9 +56,8 @@ pub(crate) fn kill_for_careless_files() -> bool {
         lacks(libc::O_CREAT, libc::O_CLOEXEC),
         lacks(libc::O_TMPFILE, libc::O_CLOEXEC),
     ];
-    // The sticky bit says that a name is new, and lets nobody in.
     for bit in 0..12 {
-        if 0o1600 & (1 << bit) == 0 {
+        if 0o600 & (1 << bit) == 0 {
             careless.push(rule([all_of(FLAGS, libc::O_CREAT), all_of(MODE, 1 << bit)]));
             careless.push(rule([all_of(FLAGS, libc::O_TMPFILE), all_of(MODE, 1 << bit)]));
         }

@@ -9,17 +9,17 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::system::{NEW, mark};
+use super::system::Made;
 use crate::error::PathError;
 use crate::sys::tree;
 
-/// A new file at `path`, of mode 0600 at most but for what says that it is [new](NEW), until [`finish_file`].
+/// A new file at `path`, of mode 0600 at most, and not marked, until [`finish_file`].
 ///
 /// # Errors
 /// `AlreadyExists` also where somebody swept it away before it was ours: who asks takes another name.
 pub(crate) fn create_file(path: &Path, marked: bool) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, new(PRIVATE_FILE, marked)))?);
+    let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, PRIVATE_FILE))?);
     if marked {
         match rustix::fs::fstat(&file) {
             Ok(made) if made.st_nlink == 0 => return Err(Errno::EXIST.into()),
@@ -38,21 +38,22 @@ pub(crate) fn finish_file(file: &File, path: &Path, mode: u32, marked: bool) -> 
     Ok(finish(file, path, PRIVATE_FILE, mode, marked)?)
 }
 
+/// To be marked, it has to be ours to write to; whatever the umask took away comes back.
 fn finish(owned: &File, path: &Path, private: Mode, mode: u32, marked: bool) -> rustix::io::Result<()> {
-    if marked && mark(owned, path) == Err(Errno::ACCESS) {
-        // The umask took away what it takes to mark it.
-        retry_on_intr(|| rustix::fs::fchmod(owned, new(private, true)))?;
-        let _ = mark(owned, path);
+    let made = Made::look(owned)?;
+    let mut has = made.mode();
+    if has != private {
+        retry_on_intr(|| rustix::fs::fchmod(owned, private))?;
+        has = private;
+    }
+    if marked {
+        made.mark(owned, path);
     }
     let wanted = Mode::from_raw_mode(mode as RawMode);
-    if marked || Mode::from_raw_mode(rustix::fs::fstat(owned)?.st_mode as RawMode) != wanted {
+    if has != wanted {
         retry_on_intr(|| rustix::fs::fchmod(owned, wanted))?;
     }
     Ok(())
-}
-
-fn new(private: Mode, marked: bool) -> Mode {
-    if marked { private | NEW } else { private }
 }
 
 const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -117,10 +118,9 @@ impl OwnedDir {
     /// # Errors
     /// `AlreadyExists` also where it was gone, or another's, before it was ours: who asks takes another name.
     pub(crate) fn create(path: &Path, mode: u32, marked: bool) -> io::Result<OwnedDir> {
-        let private = new(Mode::RWXU, marked);
-        rustix::fs::mkdirat(CWD, path, private)?;
+        rustix::fs::mkdirat(CWD, path, Mode::RWXU)?;
         let hold = || {
-            let held = open_directory(path, private)?;
+            let held = open_directory(path)?;
             if marked {
                 // Whoever sweeps holds the lock, and removes it.
                 rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared)?;
@@ -151,7 +151,11 @@ impl OwnedDir {
 
     /// It is not ours any more.
     pub(crate) fn keep(self) {
-        self.held.iter().for_each(super::unmark);
+        if let Some(held) = &self.held {
+            if super::keep(held).is_err() {
+                super::unmark(held);
+            }
+        }
     }
 
     /// Removes it with all that is in it, if it still has that name.
@@ -169,7 +173,7 @@ impl OwnedDir {
         let held = match self.held {
             Some(held) => held,
             // By now its name might be another's all the same.
-            None => open_directory(path, Mode::RWXU)?,
+            None => open_directory(path)?,
         };
         if inode_of(&rustix::fs::fstat(&held)?) != named {
             return Err(taken_over());
@@ -198,13 +202,13 @@ fn inode_of(found: &Stat) -> (u64, u64) {
 /// Others may be putting things there.
 const ROUNDS: usize = 16;
 
-/// Also where an umask took away what it takes to open it: then it has that mode from here on.
-fn open_directory(path: &Path, mode: Mode) -> rustix::io::Result<File> {
+/// Also where an umask took away what it takes to open it.
+fn open_directory(path: &Path) -> rustix::io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let open = || retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty())).map(File::from);
     match open() {
         Err(Errno::ACCESS) => {
-            unlock(path, mode)?;
+            unlock(path)?;
             open()
         }
         done => done,
@@ -212,15 +216,15 @@ fn open_directory(path: &Path, mode: Mode) -> rustix::io::Result<File> {
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn unlock(path: &Path, mode: Mode) -> rustix::io::Result<()> {
+fn unlock(path: &Path) -> rustix::io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
-    rustix::fs::chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), mode)
+    rustix::fs::chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), Mode::RWXU)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn unlock(path: &Path, mode: Mode) -> rustix::io::Result<()> {
-    rustix::fs::chmodat(CWD, path, mode, AtFlags::SYMLINK_NOFOLLOW)
+fn unlock(path: &Path) -> rustix::io::Result<()> {
+    rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

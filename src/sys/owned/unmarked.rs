@@ -10,18 +10,24 @@ pub(crate) fn number(_: &Path) -> Option<u64> {
     None
 }
 
+/// What is known of a file or a directory of ours.
 #[cfg(unix)]
-pub(super) const NEW: rustix::fs::Mode = rustix::fs::Mode::empty();
+pub(super) struct Made(rustix::fs::Stat);
 
 #[cfg(unix)]
-pub(crate) fn mark<T>(_: T, _: &Path) -> rustix::io::Result<()> {
-    Ok(())
+impl Made {
+    pub(super) fn look(owned: impl std::os::fd::AsFd) -> rustix::io::Result<Self> {
+        rustix::fs::fstat(owned).map(Self)
+    }
+
+    pub(super) fn mode(&self) -> rustix::fs::Mode {
+        rustix::fs::Mode::from_raw_mode(self.0.st_mode)
+    }
+
+    pub(super) fn mark<T>(&self, _: T, _: &Path) {}
 }
 
-#[cfg(not(unix))]
-pub(crate) fn mark<T>(_: T, _: &Path) -> io::Result<()> {
-    Ok(())
-}
+pub(crate) fn mark(_: &File, _: &Path) {}
 
 pub(crate) fn keep<T>(_: T) -> io::Result<()> {
     Ok(())

@@ -67,9 +67,7 @@ pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool) -> io::Result<()>
 }
 
 /// Nothing to do: a file that is deleted on close gets no name, and so is nobody's to sweep.
-pub(crate) fn mark(_: &File, _: &Path) -> io::Result<()> {
-    Ok(())
-}
+pub(crate) fn mark(_: &File, _: &Path) {}
 
 /// It is to be another's, under the name that it has.
 pub(crate) fn keep(owned: &File) -> io::Result<()> {
