@@ -7,11 +7,11 @@
 //!
 //! The mark's value follows from the name, the number of the inode and the time of its birth, so that a copy with its
 //! attributes is not ours, nor one restored in place, whose inode may have got the very same number, nor what was renamed
-//! over another name of ours. It is set after the name was made. Until then there is something private and empty that nobody
-//! has touched: the times of its last changes are those of its birth. What is kept shows by these that it has been touched; if a
-//! clock that ticks slowly keeps it from that, by a mark without a value.
-//! Tried and dropped: a bit in the mode that says so, which costs a change of the mode and is for all to see; an attribute
-//! from the start, which costs a tenth of what a file does.
+//! over another name of ours. It is set after the name was made. Until then a directory is not to be searched, and a file is
+//! private, empty, and as it was born: the times of its last changes are those of its birth. What is kept is never so; what might
+//! be taken for that is an empty, private file that somebody made anew under a name that was ours, and has not touched since.
+//! Tried and dropped: a bit in the mode of a new file, which is for all to see; a mark from the start, which costs a tenth of
+//! what a file does.
 //!
 //! Nothing is marked, and so nothing swept, where processes of another kernel may work that our kernel cannot tell of
 //! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6).
@@ -25,7 +25,7 @@ use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, Statx, StatxFlags, StatxTimestamp,
-    XattrFlags,
+    Timespec, Timestamps, UTIME_OMIT, XattrFlags,
 };
 use rustix::io::Errno;
 
@@ -72,11 +72,9 @@ impl Made {
     }
 
     /// Marks it under that name: whoever finds it there when we are dead may remove it.
-    ///
-    /// Where that fails it is used all the same, and nobody will remove it for us.
-    pub(super) fn mark(&self, owned: impl AsFd, path: &Path) {
+    pub(super) fn mark(&self, owned: impl AsFd, path: &Path) -> rustix::io::Result<()> {
         let name = path.file_name().unwrap_or_default().as_bytes();
-        let _ = rustix::fs::fsetxattr(owned, MARK, &self.mark_of(name), XattrFlags::empty());
+        rustix::fs::fsetxattr(owned, MARK, &self.mark_of(name), XattrFlags::empty())
     }
 
     /// FNV-1a of all that a copy, or another name, does not share.
@@ -90,24 +88,28 @@ impl Made {
             .to_le_bytes()
     }
 
-    /// Whether nothing has happened to it since it was made: it is private, and empty (a directory is removed only if it is).
+    /// Whether it may be waiting for its mark: it is empty (a directory is removed only if it is).
+    fn is_new(&self) -> bool {
+        let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
+        self.mode().difference(NEW).is_empty() && (is_directory || self.is_untouched())
+    }
+
     fn is_untouched(&self) -> bool {
         let Statx { stx_btime, stx_ctime, stx_mtime, .. } = self.0;
         let at_birth = |time: StatxTimestamp| (time.tv_sec, time.tv_nsec) == (stx_btime.tv_sec, stx_btime.tv_nsec);
-        let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
-        StatxFlags::from_bits_retain(self.0.stx_mask).contains(StatxFlags::BTIME)
-            && at_birth(stx_ctime)
-            && at_birth(stx_mtime)
-            && self.mode().difference(Mode::RWXU).is_empty()
-            && (is_directory || self.0.stx_size == 0)
+        let known = StatxFlags::from_bits_retain(self.0.stx_mask).contains(StatxFlags::BTIME);
+        known && at_birth(stx_ctime) && at_birth(stx_mtime) && self.0.stx_size == 0
     }
 }
 
+/// At most this is the mode of what waits for its mark: as long as it may not be searched, a directory shows that it does.
+pub(super) const NEW: Mode = Mode::RUSR.union(Mode::WUSR);
+
 /// Marks a file of ours under that name, which it is about to get.
+///
+/// Where that fails it is used all the same, and nobody will remove it for us.
 pub(crate) fn mark(file: &File, path: &Path) {
-    if let Ok(made) = Made::look(file) {
-        made.mark(file, path);
-    }
+    let _ = Made::look(file).and_then(|made| made.mark(file, path));
 }
 
 /// It is not ours any more, and has another name, or none.
@@ -124,10 +126,14 @@ pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
         Ok(()) | Err(Errno::NODATA) => {}
         Err(error) => return Err(error.into()),
     }
-    if Made::look(owned)?.is_untouched() {
-        as_one_who_may_write(owned, || rustix::fs::fsetxattr(owned, MARK, &[], XattrFlags::empty()))?;
-    }
-    Ok(())
+    let Statx { stx_mtime, .. } = match Made::look(owned)? {
+        made if made.is_new() => made.0,
+        _ => return Ok(()),
+    };
+    // A clock that ticks slowly: what has just been made is not to be taken for what waits for its mark.
+    let last_modification = Timespec { tv_sec: stx_mtime.tv_sec, tv_nsec: i64::from(stx_mtime.tv_nsec ^ 1) };
+    let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    Ok(rustix::fs::futimens(owned, &Timestamps { last_access, last_modification })?)
 }
 
 /// A mark is changed by who may write to what it is on, however that was opened: an owner who has taken that from himself has
@@ -238,7 +244,7 @@ fn marked(left: &File, name: &CStr) -> rustix::io::Result<Marked> {
     let mut value = [0; 9];
     Ok(match rustix::fs::fgetxattr(left, MARK, &mut value[..]) {
         Ok(len) if value[..len] == made.mark_of(name.to_bytes()) => Marked::Ours,
-        Err(Errno::NODATA) if made.is_untouched() => Marked::NotYet,
+        Err(Errno::NODATA) if made.is_new() => Marked::NotYet,
         Ok(_) | Err(Errno::NODATA) => Marked::NotOurs,
         Err(error) => return Err(error),
     })

@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::system::Made;
+use super::system::{Made, NEW};
 use crate::error::PathError;
 use crate::sys::tree;
 
@@ -19,7 +19,7 @@ use crate::sys::tree;
 /// `AlreadyExists` also where somebody swept it away before it was ours: who asks takes another name.
 pub(crate) fn create_file(path: &Path, marked: bool) -> io::Result<File> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, PRIVATE_FILE))?);
+    let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, NEW))?);
     if marked {
         match rustix::fs::fstat(&file) {
             Ok(made) if made.st_nlink == 0 => return Err(Errno::EXIST.into()),
@@ -35,19 +35,17 @@ pub(crate) fn create_file(path: &Path, marked: bool) -> io::Result<File> {
 
 /// Exactly that mode, marked under that name if that is asked for and can be done.
 pub(crate) fn finish_file(file: &File, path: &Path, mode: u32, marked: bool) -> io::Result<()> {
-    Ok(finish(file, path, PRIVATE_FILE, mode, marked)?)
+    Ok(finish(file, path, mode, marked)?)
 }
 
-/// To be marked, it has to be ours to write to; whatever the umask took away comes back.
-fn finish(owned: &File, path: &Path, private: Mode, mode: u32, marked: bool) -> rustix::io::Result<()> {
+fn finish(owned: &File, path: &Path, mode: u32, marked: bool) -> rustix::io::Result<()> {
     let made = Made::look(owned)?;
     let mut has = made.mode();
-    if has != private {
-        retry_on_intr(|| rustix::fs::fchmod(owned, private))?;
-        has = private;
-    }
-    if marked {
-        made.mark(owned, path);
+    if marked && made.mark(owned, path) == Err(Errno::ACCESS) {
+        // The umask took away what it takes to mark it.
+        retry_on_intr(|| rustix::fs::fchmod(owned, NEW))?;
+        has = NEW;
+        let _ = made.mark(owned, path);
     }
     let wanted = Mode::from_raw_mode(mode as RawMode);
     if has != wanted {
@@ -55,8 +53,6 @@ fn finish(owned: &File, path: &Path, private: Mode, mode: u32, marked: bool) -> 
     }
     Ok(())
 }
-
-const PRIVATE_FILE: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// The file once more, with a cursor of its own, whatever has its name now.
 ///
@@ -118,7 +114,7 @@ impl OwnedDir {
     /// # Errors
     /// `AlreadyExists` also where it was gone, or another's, before it was ours: who asks takes another name.
     pub(crate) fn create(path: &Path, mode: u32, marked: bool) -> io::Result<OwnedDir> {
-        rustix::fs::mkdirat(CWD, path, Mode::RWXU)?;
+        rustix::fs::mkdirat(CWD, path, if marked { NEW } else { Mode::RWXU })?;
         let hold = || {
             let held = open_directory(path)?;
             if marked {
@@ -129,7 +125,7 @@ impl OwnedDir {
             if made.st_nlink == 0 || made.st_uid != rustix::process::geteuid().as_raw() {
                 return Err(Errno::EXIST);
             }
-            finish(&held, path, Mode::RWXU, mode, marked)?;
+            finish(&held, path, mode, marked)?;
             Ok((held, inode_of(&made)))
         };
         match hold() {
@@ -151,11 +147,7 @@ impl OwnedDir {
 
     /// It is not ours any more.
     pub(crate) fn keep(self) {
-        if let Some(held) = &self.held {
-            if super::keep(held).is_err() {
-                super::unmark(held);
-            }
-        }
+        self.held.iter().for_each(super::unmark);
     }
 
     /// Removes it with all that is in it, if it still has that name.
@@ -219,12 +211,12 @@ fn open_directory(path: &Path) -> rustix::io::Result<File> {
 fn unlock(path: &Path) -> rustix::io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
-    rustix::fs::chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), Mode::RWXU)
+    rustix::fs::chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), NEW)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn unlock(path: &Path) -> rustix::io::Result<()> {
-    rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::SYMLINK_NOFOLLOW)
+    rustix::fs::chmodat(CWD, path, NEW, AtFlags::SYMLINK_NOFOLLOW)
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -24,8 +24,14 @@ impl Made {
         rustix::fs::Mode::from_raw_mode(self.0.st_mode)
     }
 
-    pub(super) fn mark<T>(&self, _: T, _: &Path) {}
+    pub(super) fn mark<T>(&self, _: T, _: &Path) -> rustix::io::Result<()> {
+        Ok(())
+    }
 }
+
+/// What a file is made with.
+#[cfg(unix)]
+pub(super) const NEW: rustix::fs::Mode = rustix::fs::Mode::RUSR.union(rustix::fs::Mode::WUSR);
 
 pub(crate) fn mark(_: &File, _: &Path) {}
 
