@@ -14,6 +14,7 @@ mod map;
 mod marks;
 mod pages;
 mod segment;
+mod tree;
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
