@@ -1,15 +1,28 @@
-//! Stand-in.
+//! Removing all that is in a directory, whoever else has a hand in it.
+//!
+//! On Unix every step is relative to an open directory, so that no symlink is followed and nothing outside is touched,
+//! however the tree is changed meanwhile. Elsewhere the standard library does the work, and is asked again where that helps.
+//!
+//! Knows nothing of whose directory it is, nor of its name.
+
 #[cfg(unix)]
-use std::fs::File;
-use std::io;
-#[cfg(not(unix))]
-use std::path::Path;
+mod access;
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "tree/place.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "tree/unfollowed.rs")]
 #[cfg(unix)]
-pub(crate) fn empty(dir: &File, entries: &mut usize) -> io::Result<bool> {
-    let _ = (dir, entries);
-    Ok(true)
-}
+mod closed;
+#[cfg(unix)]
+mod level;
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "tree/getdents.rs")]
+#[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "tree/readdir.rs")]
+#[cfg(unix)]
+mod listing;
 #[cfg(not(unix))]
-pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    std::fs::remove_dir_all(path)
-}
+mod other;
+#[cfg(unix)]
+mod walk;
+
+#[cfg(not(unix))]
+pub(crate) use other::remove;
+#[cfg(unix)]
+pub(crate) use walk::empty;
