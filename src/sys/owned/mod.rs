@@ -11,6 +11,7 @@ mod unix;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android", windows)), path = "unmarked.rs")]
 mod system;
 
+#[cfg_attr(target_os = "wasi", path = "wasi.rs")]
 #[cfg(not(any(unix, windows)))]
 mod other;
 
@@ -24,6 +25,10 @@ pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, is_s
 
 /// How far one look at a directory goes.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android", windows)),
+    expect(dead_code, reason = "nothing is swept there")
+)]
 pub(crate) struct Reach {
     /// Where it begins: 0, or where an earlier one ended.
     pub(crate) from: u64,
