@@ -162,7 +162,7 @@ impl<'a> Target<'a> {
         }
         let (file, beside) = sys::create_named(self.directory)?;
         if let Err(error) = content.write_to(&file, position) {
-            let _ = fs::remove_file(&beside);
+            let _ = sys::remove_file(&beside);
             return Err(error);
         }
         self.rename(&beside)?;
@@ -172,11 +172,11 @@ impl<'a> Target<'a> {
     /// Renames a file beside the path to it, or takes it away.
     fn rename(&self, beside: &Path) -> io::Result<()> {
         let renamed = match self.existing {
-            Existing::Replace => fs::rename(beside, self.path),
+            Existing::Replace => sys::rename_replacing(beside, self.path),
             Existing::Keep => sys::rename_without_replacing(beside, self.path),
         };
         if renamed.is_err() {
-            let _ = fs::remove_file(beside);
+            let _ = sys::remove_file(beside);
         }
         renamed
     }

@@ -27,10 +27,14 @@ pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use pages::advise_huge;
 pub(crate) use segment::{Filler, Segment};
+#[cfg(not(windows))]
+pub(crate) use std::fs::{remove_file, rename as rename_replacing};
 pub(crate) use system::{
     descriptor_limit, file_size_limit, is_ram, is_writable, no_descriptor_left, rename_without_replacing,
     temporary_directory, told_directory,
 };
+#[cfg(windows)]
+pub(crate) use system::{remove_file, rename_replacing};
 
 /// What kind of file system a file is on, as far as it changes what we do.
 #[derive(Debug, Clone, Copy)]
