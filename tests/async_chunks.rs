@@ -1,14 +1,11 @@
 //! `tokio::ChunkStream`: frozen content in pieces, for a task. From memory without a copy, from disk without holding up anybody;
 //! clones go on from where it is; a piece that was not waited for comes next.
-#![cfg(target_os = "linux")]
 
 mod ground;
 mod tasks;
 
-use std::fs::{self, File};
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::path::Path;
 use std::pin::Pin;
 
 use bytes::Bytes;
@@ -165,7 +162,8 @@ fn p8_a_stream_that_is_dropped_gives_back_what_it_held() {
     });
 }
 
-/// A file that somebody cut short behind our back is an error, as it is of `chunks`, and never a piece that is none.
+/// A file that somebody cut short behind our back, as Linux lets one, is an error, as it is of `chunks`, and never a piece that is none.
+#[cfg(target_os = "linux")]
 #[test]
 fn p4_a_read_that_fails_is_an_error_of_its_piece() {
     in_time(|| {
@@ -206,7 +204,10 @@ fn p4_a_read_that_fails_is_an_error_of_its_piece() {
 }
 
 /// The one file without a name there.
-fn file_in(directory: &Path) -> File {
+#[cfg(target_os = "linux")]
+fn file_in(directory: &std::path::Path) -> std::fs::File {
+    use std::fs::{self, File};
+
     let paths = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().path());
     let mut ours = paths.filter(|path| fs::read_link(path).is_ok_and(|target| target.starts_with(directory)));
     File::options().write(true).open(ours.next().expect("a file")).unwrap()

@@ -1,5 +1,4 @@
 //! Corners of `tokio::AsyncSpooledTempFile` and the streams, each of which was wrong once.
-#![cfg(unix)]
 
 mod ground;
 mod tasks;

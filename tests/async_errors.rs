@@ -1,6 +1,5 @@
 //! P4 of `tokio::AsyncSpooledTempFile`: each failure has the kind, the message and the cause that it has of the blocking type, comes
 //! from the call that met it, and changes nothing.
-#![cfg(unix)]
 
 mod ground;
 mod tasks;

@@ -1,6 +1,5 @@
 //! P10 of `tokio::AsyncSpooledTempFile` and runtimes: without one, what is in memory works, and what needs the disk is an error; one
 //! that ends takes nothing with it.
-#![cfg(target_os = "linux")]
 
 mod ground;
 mod tasks;

@@ -1,12 +1,8 @@
 //! P8 with many threads: nothing passes a limit, whoever looks and whenever; and no thread ever meets another's bytes.
-#![cfg(target_os = "linux")]
 
 mod ground;
 
-use std::fs;
 use std::io::{self, BufRead, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -72,7 +68,8 @@ fn p8_no_look_at_a_busy_pool_sees_a_limit_passed() {
     }
 }
 
-/// What the kernel says of all files there are, while everybody stands still for a moment.
+/// What the kernel says, on Linux, of all files there are, while everybody stands still for a moment.
+#[cfg(target_os = "linux")]
 #[test]
 fn p8_all_files_together_are_never_longer_than_the_limit() {
     const LIMIT: u64 = 3 << 20;
@@ -388,7 +385,11 @@ fn content(thread: u64, len: usize) -> Vec<u8> {
 }
 
 /// The length of all files of this directory that this process has open.
-fn length_of_all(directory: &Path) -> u64 {
+#[cfg(target_os = "linux")]
+fn length_of_all(directory: &std::path::Path) -> u64 {
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
     let mut files: Vec<(u64, u64)> = vec![];
     for entry in fs::read_dir("/proc/self/fd").unwrap() {
         let path = entry.unwrap().path();

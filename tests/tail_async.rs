@@ -1,6 +1,5 @@
 //! P1 of `tail` for tasks: who waits is woken by what it waits for, and by nothing before that; tasks and threads wait for the
 //! same, and each comes to the one end there is.
-#![cfg(target_os = "linux")]
 
 mod ground;
 mod tasks;

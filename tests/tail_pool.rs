@@ -1,5 +1,4 @@
 //! P6, P8 and P11 of `tail` from a pool: what another one left in a file that is used again can never be read, at no moment.
-#![cfg(target_os = "linux")]
 
 mod ground;
 

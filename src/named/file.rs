@@ -24,7 +24,7 @@ use crate::sys;
 ///
 /// The drop closes the file and removes its name, and says nothing if that fails: [`close`](Self::close) does. A name that has been
 /// renamed away is not followed. On Windows a program that has the file open and does not share deletion keeps the name
-/// until it closes: the drop waits some 60 ms for that, and leaves it then. What a process that was killed leaves is swept by the next that makes a name in that
+/// until it closes: the drop waits a quarter of a second for that, and leaves it then. What a process that was killed leaves is swept by the next that makes a name in that
 /// directory: see [`named`](crate::named).
 ///
 /// Costs what the system takes to make a file and to remove one: the directory's answer, nothing of ours. A program that

@@ -93,7 +93,7 @@ impl<'a> Target<'a> {
     /// Renames a file to the path.
     pub(crate) fn rename(&self, from: &Path) -> io::Result<()> {
         match self.existing {
-            Existing::Replace => fs::rename(from, self.path),
+            Existing::Replace => sys::rename_replacing(from, self.path),
             Existing::Keep => sys::rename_without_replacing(from, self.path),
         }
     }

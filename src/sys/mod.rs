@@ -36,6 +36,10 @@ pub(crate) use owned::{
 pub(crate) use pages::advise_huge;
 pub(crate) use segment::{Filler, Segment};
 pub(crate) use spare::Spare;
+#[cfg(not(windows))]
+pub(crate) use std::fs::rename as rename_replacing;
+#[cfg(windows)]
+pub(crate) use system::rename_replacing;
 pub(crate) use system::{
     descriptor_limit, file_size_limit, is_ram, is_writable, no_descriptor_left, rename_without_replacing,
     temporary_directory, told_directory,

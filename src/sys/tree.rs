@@ -17,12 +17,12 @@ mod level;
 #[cfg_attr(not(any(target_os = "linux", target_os = "android")), path = "tree/readdir.rs")]
 #[cfg(unix)]
 mod listing;
-#[cfg(not(unix))]
+#[cfg(any(windows, target_os = "wasi"))]
 mod other;
 #[cfg(unix)]
 mod walk;
 
-#[cfg(not(unix))]
+#[cfg(any(windows, target_os = "wasi"))]
 pub(crate) use other::remove;
 #[cfg(unix)]
 pub(crate) use walk::empty;

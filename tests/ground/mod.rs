@@ -4,17 +4,21 @@
 //! Where the machine does not allow one of these, the test says so and is skipped.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+#[cfg(target_os = "linux")]
 pub(crate) mod calls;
 pub(crate) mod child;
+#[cfg(target_os = "linux")]
 pub(crate) mod kernel;
+#[cfg(target_os = "linux")]
 pub(crate) mod left;
+#[cfg_attr(not(target_os = "linux"), path = "no_mount.rs")]
 pub(crate) mod mount;
 pub(crate) mod pool;
+#[cfg(target_os = "linux")]
 pub(crate) mod walk;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +43,8 @@ impl Scratch {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("ground-{}-{count}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         // Any user may work in it, and no umask narrows it.
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
         Scratch(path)
     }
 

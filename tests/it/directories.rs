@@ -59,15 +59,32 @@ fn p2_a_failed_roll_keeps_content_position_and_length() {
                 fs::create_dir(ground.missing()).unwrap();
                 roll(&mut spool).unwrap();
                 assert!(spool.is_rolled(), "by {name}");
-                fs::remove_dir(ground.missing()).unwrap();
                 let mut whole = vec![0; spool.len() as usize + 1];
                 let read = spool.read_at(&mut whole, 0).unwrap();
                 assert_eq!(read as u64, spool.len());
                 let untouched =
                     content.len().min(if name.starts_with("write") { position as usize } else { usize::MAX });
                 assert_same(&whole[..untouched], &content[..untouched], name);
+                drop(spool);
+                ground.remove_missing();
             }
         }
+    }
+}
+
+/// A file that has no name is there without its directory.
+#[cfg(unix)]
+#[test]
+fn p5_a_directory_can_go_under_a_spool() {
+    let ground = Ground::new();
+    for case in Case::grid(1000).filter(|case| case.threshold < 1000) {
+        let mut spool = Case { directory: Directory::Missing, ..case }.options(&ground).build();
+        fs::create_dir(ground.missing()).unwrap();
+        spool.write_all(noise(1000, 1)).unwrap();
+        assert!(spool.is_rolled());
+        fs::remove_dir(ground.missing()).unwrap();
+        spool.write_all(noise(100 * KIB, 2)).unwrap();
+        assert_content(&spool, &[noise(1000, 1), noise(100 * KIB, 2)].concat(), 70 * KIB);
     }
 }
 
@@ -117,17 +134,22 @@ fn p2_directories_are_tried_in_order() {
         // One directory takes the place of all.
         let mut spool = options.dir(&missing[0]).build();
         assert_names(&spool.roll().unwrap_err(), ErrorKind::NotFound, &missing[0]);
+        drop(spool);
+        ground.let_go_of_kept_files();
         missing[1..].iter().for_each(|dir| fs::remove_dir(dir).unwrap());
     }
 }
 
 /// Whether the file has no name, and lies there: Linux tells.
+#[cfg(target_os = "linux")]
 fn in_directory(file: &fs::File, directory: &Path) -> bool {
-    if cfg!(target_os = "linux") {
-        use std::os::fd::AsRawFd;
-        let link = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
-        return link.starts_with(directory) && !link.exists();
-    }
+    use std::os::fd::AsRawFd;
+    let link = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+    link.starts_with(directory) && !link.exists()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn in_directory(_: &fs::File, _: &Path) -> bool {
     true
 }
 
@@ -203,8 +225,9 @@ fn p2_copy_from_goes_on_where_it_stopped() {
             fs::create_dir(ground.missing()).unwrap();
             let left = source.len() as u64;
             assert_eq!(spool.copy_from(&mut source).unwrap(), left);
-            fs::remove_dir(ground.missing()).unwrap();
             assert_content(&spool, &[&vec![9; before][..], content].concat(), 70 * KIB);
+            drop(spool);
+            ground.remove_missing();
         }
     }
 }

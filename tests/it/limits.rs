@@ -203,8 +203,9 @@ fn p8_disk_or_memory_goes_to_disk_once_it_can() {
         // The next growth of memory asks again, and there is one before memory ends.
         spool.write_all(noise(100 * KIB, 2)).unwrap();
         assert!(spool.is_rolled());
-        std::fs::remove_dir(ground.missing()).unwrap();
         assert_content(&spool, &[noise(150 * KIB, 1), noise(100 * KIB, 2)].concat(), 70 * KIB);
+        drop(spool);
+        ground.remove_missing();
     }
 }
 

@@ -156,6 +156,7 @@ pub(crate) fn each_operation(len: usize) -> Vec<Op> {
         Op::Change(Change::CopyFrom { from: From::Odd { manners: rude, ending: Ending::Fails }, fill: part(3) }),
         Op::Change(Change::CopyFrom { from: From::Odd { manners: rude, ending: Ending::Panics }, fill: part(4) }),
         Op::Change(Change::CopyFrom { from: From::File { skip: 1 }, fill: part(2) }),
+        #[cfg(unix)]
         Op::Change(Change::CopyFrom { from: From::Directory, fill: part(2) }),
         Op::Look(Look::Rewind),
         Op::Change(Change::CopyTo(To::Odd { manners: rude, room: Size::Any(len as u32 / 2), ending: Ending::Fails })),

@@ -94,7 +94,16 @@ enum Way {
 }
 
 thread_local! {
-    static RUNTIME: Runtime = Builder::new_current_thread().build().unwrap();
+    #[cfg(not(windows))]
+    static RUNTIME: Runtime = runtime();
+    /// Never dropped: what a thread drops at its end it drops under a lock that others need for theirs, and a runtime waits
+    /// for the end of others.
+    #[cfg(windows)]
+    static RUNTIME: std::mem::ManuallyDrop<Runtime> = std::mem::ManuallyDrop::new(runtime());
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().build().unwrap()
 }
 
 /// Waits for one operation, and for no more errands than such a one can need.
