@@ -293,7 +293,10 @@ fn p5_what_a_process_in_a_container_holds_stays() {
         command.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
         command
     };
-    let allowed = Command::new("unshare").args(["--pid", "--mount", "--fork", "true"]).output();
+    let allowed = Command::new("unshare")
+        .args(["--pid", "--mount", "--fork", "mount", "--bind"])
+        .args([scratch.path(), elsewhere.path()])
+        .output();
     if !allowed.is_ok_and(|output| output.status.success()) {
         return skipped("no namespaces here");
     }
