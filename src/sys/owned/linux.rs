@@ -119,15 +119,16 @@ pub(crate) fn unmark(owned: impl AsFd) {
 /// It is not ours any more, under the name that it has.
 pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
     let owned = owned.as_fd();
+    if Made::look(owned)?.is_untouched() {
+        // In place of the mark at once: between two calls it would look as if it were new.
+        let empty = || rustix::fs::fsetxattr(owned, MARK, &[], XattrFlags::empty());
+        return Ok(as_one_who_may_write(owned, empty)?);
+    }
     match as_one_who_may_write(owned, || rustix::fs::fremovexattr(owned, MARK)) {
         // It was not marked.
-        Ok(()) | Err(Errno::NODATA) => {}
-        Err(error) => return Err(error.into()),
+        Ok(()) | Err(Errno::NODATA) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    if Made::look(owned)?.is_untouched() {
-        as_one_who_may_write(owned, || rustix::fs::fsetxattr(owned, MARK, &[], XattrFlags::empty()))?;
-    }
-    Ok(())
 }
 
 /// A mark is changed by who may write to what it is on, however that was opened: an owner who has taken that from himself has
@@ -150,7 +151,8 @@ fn as_one_who_may_write(owned: BorrowedFd<'_>, change: impl Fn() -> rustix::io::
 /// The mark goes last: who is killed between the two leaves a file that is not ours, by its name.
 pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     rename()?;
-    if marked {
+    // Its new name may be one of ours as well, that of a file that was kept.
+    if marked && keep(owned).is_err() {
         unmark(owned);
     }
     Ok(())
