@@ -31,10 +31,22 @@ fn p9_names_cost_what_the_system_takes_for_them() {
     assert_costs(
         &log,
         "persist",
-        &["openat", "fstat", "fstat", "fsetxattr", "write", "lstat", "fstat", "rename", "fremovexattr", "close"],
+        &[
+            "openat",
+            "fstat",
+            "fstat",
+            "fsetxattr",
+            "write",
+            "lstat",
+            "fstat",
+            "rename",
+            "fstat",
+            "fremovexattr",
+            "close",
+        ],
     );
     // The last look is whether it could be taken for one that is not marked yet.
-    assert_costs(&log, "keep", &["openat", "fstat", "fstat", "fsetxattr", "fremovexattr", "fstat", "close"]);
+    assert_costs(&log, "keep", &["openat", "fstat", "fstat", "fsetxattr", "fstat", "fremovexattr", "close"]);
     assert_costs(&log, "close", &["openat", "fstat", "unlink", "close"]);
     // Nothing that looks into it: it is empty.
     let dir = ["mkdir", "openat", "flock", "fstat", "geteuid", "fstat", "fsetxattr"];

@@ -73,6 +73,11 @@ pub(super) fn is_in(name: &[u8], number: u64) -> bool {
     })
 }
 
+/// Whether there is what could be one, for whatever directory.
+pub(super) fn looks_like_one(name: &[u8]) -> bool {
+    name.windows(LEN).any(|code| decode(code).is_some())
+}
+
 fn decode(code: &[u8]) -> Option<[u8; RANDOM + 4]> {
     let mut bytes = [0; RANDOM + 4];
     for (eight, five) in code.chunks_exact(8).zip(bytes.chunks_exact_mut(5)) {

@@ -12,6 +12,7 @@ use std::io;
 use std::path::Path;
 
 use super::claim::Claim;
+use super::code;
 use super::options::{FILE, PREFIX};
 use crate::error::{Limit, LimitError};
 use crate::sys::{self, AnonFile};
@@ -46,6 +47,10 @@ impl<'a> Target<'a> {
     ///
     /// Then a copy shows whether that is an error at all.
     pub(crate) fn link(&self, file: &AnonFile) -> io::Result<bool> {
+        if self.path.file_name().is_some_and(|name| code::looks_like_one(name.as_encoded_bytes())) {
+            // An empty file of this moment, under a name that was ours, would look as if it had just been made.
+            let _ = sys::keep(file.as_file());
+        }
         match file.link(self.path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.existing == Existing::Replace => {
                 // A file is linked once: not for what cannot be replaced.

@@ -121,19 +121,19 @@ pub(crate) fn unmark(owned: impl AsFd) {
 /// It is not ours any more, under the name that it has.
 pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
     let owned = owned.as_fd();
+    let made = Made::look(owned)?;
+    if made.is_new() {
+        // On a clock that ticks slowly: without a mark it would look as if it were waiting for one.
+        let changed = made.0.stx_mtime;
+        let last_modification = Timespec { tv_sec: changed.tv_sec, tv_nsec: i64::from(changed.tv_nsec ^ 1) };
+        let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        rustix::fs::futimens(owned, &Timestamps { last_access, last_modification })?;
+    }
     match as_one_who_may_write(owned, || rustix::fs::fremovexattr(owned, MARK)) {
         // It was not marked.
-        Ok(()) | Err(Errno::NODATA) => {}
-        Err(error) => return Err(error.into()),
+        Ok(()) | Err(Errno::NODATA) => Ok(()),
+        Err(error) => Err(error.into()),
     }
-    let Statx { stx_mtime, .. } = match Made::look(owned)? {
-        made if made.is_new() => made.0,
-        _ => return Ok(()),
-    };
-    // A clock that ticks slowly: what has just been made is not to be taken for what waits for its mark.
-    let last_modification = Timespec { tv_sec: stx_mtime.tv_sec, tv_nsec: i64::from(stx_mtime.tv_nsec ^ 1) };
-    let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    Ok(rustix::fs::futimens(owned, &Timestamps { last_access, last_modification })?)
 }
 
 /// A mark is changed by who may write to what it is on, however that was opened: an owner who has taken that from himself has
@@ -157,7 +157,8 @@ fn as_one_who_may_write(owned: BorrowedFd<'_>, change: impl Fn() -> rustix::io::
 pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     rename()?;
     if marked {
-        unmark(owned);
+        // Its new name may look like one of ours as well, that of a file that was kept.
+        let _ = keep(owned);
     }
     Ok(())
 }
