@@ -11,7 +11,7 @@ use crate::directory::default_directory;
 /// How a [`NamedTempFile`] or a [`TempDir`] is to be called and who may use it; in the manner of
 /// [`std::fs::OpenOptions`].
 ///
-/// A name is a prefix, 32 letters and digits of which 128 bits are random, and a suffix.
+/// A name is a prefix, 24 letters and digits that hold 88 random bits, and a suffix.
 ///
 /// ```
 /// use spooled::NamedOptions;
