@@ -120,6 +120,7 @@ impl PathError {
     }
 
     /// What `error` names, if anything, lies in `dir`.
+    #[cfg(unix)]
     #[cold]
     pub(crate) fn within(dir: &Path, error: io::Error) -> io::Error {
         match error.downcast::<PathError>() {

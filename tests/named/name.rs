@@ -1,7 +1,6 @@
 //! What a name looks like, and where it lies.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -121,7 +120,9 @@ fn p6_a_name_that_would_lie_elsewhere_or_cannot_be_is_refused() {
 #[cfg(unix)]
 #[test]
 fn p6_a_part_of_a_name_need_not_be_text() {
+    use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
+
     let ground = Ground::new();
     let options = &mut NamedOptions::new();
     options.prefix(OsStr::from_bytes(b"\xff\xfe-")).suffix(OsStr::from_bytes(b"\x80"));
