@@ -243,7 +243,11 @@ impl NamedTempFile {
             Ok(Some(copy)) => Ok(copy),
             Ok(None) => {
                 self.cut_behind();
-                self.name.take();
+                let had = self.name.take();
+                if self.name.sweepable && had.file_name() == path.file_name() {
+                    // Here or elsewhere, it may still look like a name of ours.
+                    let _ = sys::keep(&self.file);
+                }
                 Ok(self.file)
             }
             Err(error) => Err(PersistError { error: PathError::at(path, error), file: self }),

@@ -90,8 +90,11 @@ impl Made {
 
     /// Whether it may be waiting for its mark: it is empty (a directory is removed only if it is).
     fn is_new(&self) -> bool {
-        let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
-        self.mode().difference(NEW).is_empty() && (is_directory || self.is_untouched())
+        self.mode().difference(NEW).is_empty() && (self.is_directory() || self.is_untouched())
+    }
+
+    fn is_directory(&self) -> bool {
+        FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory
     }
 
     fn is_untouched(&self) -> bool {
@@ -126,10 +129,15 @@ pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
         Ok(()) | Err(Errno::NODATA) => {}
         Err(error) => return Err(error.into()),
     }
-    let Statx { stx_mtime, .. } = match Made::look(owned)? {
-        made if made.is_new() => made.0,
-        _ => return Ok(()),
-    };
+    let made = Made::look(owned)?;
+    if !made.is_new() {
+        return Ok(());
+    }
+    if made.is_directory() {
+        // It lets nobody search it for good: so it has a mark, and one that names nothing.
+        return Ok(as_one_who_may_write(owned, || rustix::fs::fsetxattr(owned, MARK, &[], XattrFlags::empty()))?);
+    }
+    let Statx { stx_mtime, .. } = made.0;
     // A clock that ticks slowly: what has just been made is not to be taken for what waits for its mark.
     let last_modification = Timespec { tv_sec: stx_mtime.tv_sec, tv_nsec: i64::from(stx_mtime.tv_nsec ^ 1) };
     let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
