@@ -37,7 +37,7 @@ fn p9_names_cost_what_the_system_takes_for_them() {
     assert_costs(&log, "keep", &["openat", "fstat", "fstat", "fsetxattr", "fremovexattr", "fstat", "close"]);
     assert_costs(&log, "close", &["openat", "fstat", "unlink", "close"]);
     // Nothing that looks into it: it is empty.
-    let dir = ["mkdir", "openat", "flock", "fstat", "geteuid", "fstat", "fsetxattr"];
+    let dir = ["mkdir", "openat", "flock", "fstat", "geteuid", "fstat", "fsetxattr", "fchmod"];
     let removed = ["openat", "fstatat", "fstat", "unlink", "close", "close"];
     assert_costs(&log, "dir", &[&dir[..], &removed].concat());
     for backing in BACKINGS {
