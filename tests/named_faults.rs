@@ -367,8 +367,11 @@ fn leave(
     })
 }
 
+/// Whatever failed, its mode is what it has to be.
 #[track_caller]
 fn assert_left(mut file: File, content: &[u8]) {
+    let mode = file.metadata().or_else(|_| file.metadata()).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o600, "{mode:o}");
     assert_eq!(file.stream_position().or_else(|_| file.stream_position()).unwrap(), 1234);
     let mut seen = vec![0; content.len() + 1];
     let read = file.read_at(&mut seen, 0).or_else(|_| file.read_at(&mut seen, 0)).unwrap();

@@ -82,10 +82,13 @@ fn private(argument: &str) {
     let mut parts = argument.splitn(3, ' ');
     let mut next = || parts.next().unwrap();
     let (umask, refusal, place) = (next().parse().unwrap(), next().parse().unwrap(), Path::new(next()));
+    let by_default = marks(place);
     rustix::process::umask(Mode::from_raw_mode(umask));
     if (refusal != 0 && !kernel::refuse_nameless_files(refusal)) || !kernel::kill_for_careless_files() {
         skipped("the kernel takes no filter");
     }
+    // Whatever an umask takes away, what a dead process leaves can be told.
+    assert_eq!(marks(place), by_default);
     files(place);
     directories(place);
     let target = place.join("target");
@@ -101,6 +104,17 @@ fn private(argument: &str) {
         }
     }
     assert_empty(place);
+}
+
+/// Whether what is made there is marked: a file, a directory.
+fn marks(place: &Path) -> (bool, bool) {
+    let marked = |path: &Path| {
+        let is_root = rustix::process::geteuid().is_root();
+        assert!(is_root || fs::metadata(path).unwrap().mode() & 0o400 != 0, "nobody could look");
+        rustix::fs::lgetxattr(path, c"user.spooled", &mut [0_u8; 64]).is_ok_and(|len| len > 0)
+    };
+    let (file, dir) = (NamedTempFile::new_in(place).unwrap(), TempDir::new_in(place).unwrap());
+    (marked(file.path()), marked(dir.path()))
 }
 
 fn files(place: &Path) {

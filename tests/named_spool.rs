@@ -225,6 +225,35 @@ fn p2_a_copy_that_finds_no_space_leaves_the_spool_and_no_name() {
     assert_eq!(disk.free(), MIB);
 }
 
+/// Neither the attempt nor what came of it is seen in a file that leaves by another way.
+#[test]
+fn p4_a_spool_that_could_not_be_linked_leaves_as_if_nobody_had_tried() {
+    const NAME: &str = "p4_a_spool_that_could_not_be_linked_leaves_as_if_nobody_had_tried";
+    let Some(place) = child::argument() else {
+        let scratch = Scratch::new();
+        return child::run(NAME, scratch.path());
+    };
+    let place = Path::new(&place);
+    if !kernel::refuse(libc::SYS_linkat, libc::ENOSPC) {
+        return skipped("the kernel takes no filter");
+    }
+    let content = bytes(LEN, 11);
+    for backing in BACKINGS {
+        for state in STATES {
+            let failed = spool(place, backing, state, &content).into_named().unwrap_err();
+            assert_full(failed.error(), place);
+            assert_empty(place);
+            let mut spool = failed.into_spool();
+            assert_eq!(spool.position(), AT);
+            assert_holds(&mut spool, &content);
+            let file = spool.into_file().unwrap();
+            let metadata = file.metadata().unwrap();
+            assert_eq!((metadata.mode() & 0o7777, metadata.nlink(), metadata.len()), (0o600, 0, LEN as u64));
+            assert!(rustix::fs::fgetxattr(&file, c"user.spooled", &mut [0_u8; 64]).is_err(), "still marked");
+        }
+    }
+}
+
 fn file(place: &Path, content: &[u8]) -> NamedTempFile {
     let mut file = NamedTempFile::new_in(place).unwrap();
     file.write_all(content).unwrap();

@@ -153,9 +153,23 @@ impl NamedTempFile {
 
     #[cold]
     fn first_touch(&self) {
-        // Two threads may do it at once, and nobody goes on before it is done. A file that leaves has its mode checked.
-        let _ = sys::finish_file(&self.file, &self.name.path, FILE, self.name.sweepable);
-        self.name.touched.store(true, Ordering::Release);
+        let _ = self.finish();
+    }
+
+    /// Two threads may do it at once, and nobody goes on before it is done. What fails is tried again when the file is touched
+    /// again; unless nobody sweeps here, where a file may well have a mode that cannot be changed.
+    fn finish(&self) -> io::Result<()> {
+        let finished = sys::finish_file(&self.file, &self.name.path, FILE, self.name.sweepable);
+        if finished.is_ok() || !self.name.sweepable {
+            self.name.touched.store(true, Ordering::Release);
+            return Ok(());
+        }
+        finished
+    }
+
+    /// A file that leaves has a mode that says nothing of being new.
+    fn finished(&self) -> io::Result<()> {
+        if self.name.touched.load(Ordering::Acquire) { Ok(()) } else { self.finish() }
     }
 
     /// The same file once more, to read and to write, with a cursor of its own at the start.
@@ -229,7 +243,11 @@ impl NamedTempFile {
             Ok(Some(copy)) => Ok(copy),
             Ok(None) => {
                 self.cut_behind();
-                self.name.take();
+                let had = self.name.take();
+                if self.name.sweepable && had.file_name() == path.file_name() {
+                    // Here or elsewhere, it may still look like a name of ours.
+                    let _ = sys::keep(&self.file);
+                }
                 Ok(self.file)
             }
             Err(error) => Err(PersistError { error: PathError::at(path, error), file: self }),
@@ -239,6 +257,7 @@ impl NamedTempFile {
     /// The copy, if it had to be one.
     fn rename(&self, path: &Path, existing: Existing) -> io::Result<Option<File>> {
         let target = Target::new(path, existing)?;
+        self.finished()?;
         sys::is_same(self.as_file(), self.path())?;
         match sys::let_go(self.as_file(), self.name.sweepable, || target.rename(self.path())) {
             Ok(()) => Ok(None),
@@ -268,9 +287,8 @@ impl NamedTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn keep(mut self) -> Result<(File, PathBuf), PersistError> {
-        self.touch();
-        let kept = if self.name.sweepable { sys::keep(&self.file) } else { Ok(()) };
-        match kept {
+        let keep = || if self.name.sweepable { sys::keep(&self.file) } else { Ok(()) };
+        match self.finished().and_then(|()| keep()) {
             Ok(()) => {
                 self.cut_behind();
                 let path = self.name.take();

@@ -1,11 +1,10 @@
 //! A directory, and all that is in it.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Seek, Write};
-use std::process::Command;
+use std::fs;
+use std::io::ErrorKind;
 use std::thread;
 
-use spooled::{TempDir, tempfile_in};
+use spooled::TempDir;
 
 use crate::{CONTENT, Ground, assert_names, names};
 
@@ -89,9 +88,15 @@ fn p6_a_directory_that_was_moved_or_replaced_stays() {
 
 #[cfg(unix)]
 mod unix {
-    use super::*;
+    use std::fs::File;
+    use std::io::{Read, Seek, Write};
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
+    use std::process::Command;
+
+    use spooled::tempfile_in;
+
+    use super::*;
 
     #[test]
     fn p6_links_in_a_directory_go_and_what_they_lead_to_stays() {

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::thread;
 
 use spooled::{NamedTempFile, TempDir};
@@ -83,7 +82,7 @@ fn p6_opening_again_never_opens_what_has_taken_over_the_name() {
     const KNOWS_THE_FILE: bool = cfg!(any(target_os = "linux", target_os = "android"));
     let ground = Ground::new();
     fs::write(ground.join("sentinel"), "somebody else's").unwrap();
-    let take_over: [fn(&Path, &Path); 4] = [
+    let take_over: [fn(&std::path::Path, &std::path::Path); 4] = [
         |name, _| fs::remove_file(name).unwrap(),
         |name, _| fs::rename(name, name.with_extension("away")).unwrap(),
         |name, sentinel| {

@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Barrier;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use spooled::NamedTempFile;
@@ -128,6 +127,8 @@ fn p4_what_is_read_only_is_replaced_as_the_directory_allows() {
 #[test]
 fn p6_a_link_at_the_path_is_replaced_itself_and_never_followed() {
     use std::os::unix::fs::symlink;
+    use std::path::Path;
+
     let ground = Ground::new();
     let (sentinel, dir, link) = (ground.join("sentinel"), ground.join("dir"), ground.join("link"));
     fs::write(&sentinel, "not to be touched").unwrap();
@@ -185,6 +186,8 @@ fn p4_of_many_who_persist_to_a_free_name_exactly_one_wins() {
 #[cfg(unix)]
 #[test]
 fn p4_whoever_looks_meanwhile_finds_the_old_content_or_the_new() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     let ground = Ground::new();
     let target = ground.join("target");
     fs::write(&target, [0; 1000]).unwrap();

@@ -7,9 +7,9 @@
 //!
 //! The mark's value follows from the name, the number of the inode and the time of its birth, so that a copy with its
 //! attributes is not ours, nor one restored in place, whose inode may have got the very same number, nor what was renamed
-//! over another name of ours. It is set after the name was made. Until then a directory is not to be searched, and a file is
-//! private, empty, and as it was born: the times of its last changes are those of its birth. What is kept is never so; what might
-//! be taken for that is an empty, private file that somebody made anew under a name that was ours, and has not touched since.
+//! over another name of ours. It is set after the name was made. What waits for it is private, empty, and as it was born (the
+//! times of its last changes are those of its birth), and a directory may not be searched yet. What is kept is never so; what
+//! might be taken for that is an empty, private file that somebody made anew under a name that was ours, and has not touched.
 //! Tried and dropped: a bit in the mode of a new file, which is for all to see; a mark from the start, which costs a tenth of
 //! what a file does.
 //!
@@ -88,21 +88,20 @@ impl Made {
             .to_le_bytes()
     }
 
-    /// Whether it may be waiting for its mark: it is empty (a directory is removed only if it is).
+    /// Whether it may be waiting for its mark: it is as it was born, and empty (a directory is removed only if it is).
     fn is_new(&self) -> bool {
-        let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
-        self.mode().difference(NEW).is_empty() && (is_directory || self.is_untouched())
-    }
-
-    fn is_untouched(&self) -> bool {
-        let Statx { stx_btime, stx_ctime, stx_mtime, .. } = self.0;
+        let Statx { stx_btime, stx_ctime, stx_mtime, stx_size, .. } = self.0;
         let at_birth = |time: StatxTimestamp| (time.tv_sec, time.tv_nsec) == (stx_btime.tv_sec, stx_btime.tv_nsec);
-        let known = StatxFlags::from_bits_retain(self.0.stx_mask).contains(StatxFlags::BTIME);
-        known && at_birth(stx_ctime) && at_birth(stx_mtime) && self.0.stx_size == 0
+        let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
+        StatxFlags::from_bits_retain(self.0.stx_mask).contains(StatxFlags::BTIME)
+            && at_birth(stx_ctime)
+            && at_birth(stx_mtime)
+            && self.mode().difference(NEW).is_empty()
+            && (is_directory || stx_size == 0)
     }
 }
 
-/// At most this is the mode of what waits for its mark: as long as it may not be searched, a directory shows that it does.
+/// At most this is the mode of what waits for its mark: no directory that somebody else made may not be searched.
 pub(super) const NEW: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Marks a file of ours under that name, which it is about to get.

@@ -147,7 +147,9 @@ impl OwnedDir {
 
     /// It is not ours any more.
     pub(crate) fn keep(self) {
-        self.held.iter().for_each(super::unmark);
+        if let Some(held) = &self.held {
+            let _ = super::keep(held);
+        }
     }
 
     /// Removes it with all that is in it, if it still has that name.
