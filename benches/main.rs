@@ -16,6 +16,7 @@ mod harness;
 mod lives;
 mod machine;
 mod memory;
+mod names;
 mod peers;
 mod pool;
 mod rollover;
@@ -68,6 +69,7 @@ fn main() {
         views::rows(dir),
         tasks::rows(dir),
         bodies::rows(dir),
+        names::rows(dir),
         service::rows(dir),
     ];
     let mut rows = rows.into_iter().flatten();

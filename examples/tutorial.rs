@@ -5,19 +5,19 @@
 use std::fs;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
+use std::process::Command;
 
-use spooled::SpoolOptions;
+use spooled::{NamedOptions, SpoolOptions, TempDir};
 
 fn main() -> io::Result<()> {
     // A directory of our own, so that we see what is left in it.
-    let dir = spooled::default_directory().join(format!("tutorial-{}", std::process::id()));
-    fs::create_dir(&dir)?;
-    let lived = lives(&dir);
-    fs::remove_dir(&dir)?;
-    lived
+    let dir = TempDir::new()?;
+    without_names(dir.path())?;
+    with_names(dir.path())?;
+    dir.close()
 }
 
-fn lives(dir: &Path) -> io::Result<()> {
+fn without_names(dir: &Path) -> io::Result<()> {
     println!("A spool: memory is enough, and no file is made.");
     let mut spool = SpoolOptions::new().dir(dir).build();
     write_and_read_back(&mut spool)?;
@@ -43,6 +43,54 @@ fn lives(dir: &Path) -> io::Result<()> {
     write_and_read_back(&mut spool)?;
     drop(spool);
     show_that_nothing_is_left(dir)
+}
+
+fn with_names(dir: &Path) -> io::Result<()> {
+    println!("A named file: for another program, which wants a path.");
+    let mut poem = NamedOptions::new().prefix("poem-").suffix(".txt").tempfile_in(dir)?;
+    write_and_read_back(&mut poem)?;
+    writeln!(poem, "\nSå høyt du er.")?;
+    run(Command::new("wc").arg("-l").arg(poem.path()))?;
+    drop(poem);
+    show_that_nothing_is_left(dir)?;
+
+    println!("A spool that gets a name after all: by a link, whatever its length.");
+    let mut names = SpoolOptions::new().threshold(8).dir(dir).build();
+    names.write_all(b"Trond\nNora\nAslaug\n")?;
+    let names = names.into_named()?;
+    run(Command::new("sort").arg(names.path()))?;
+    drop(names);
+    show_that_nothing_is_left(dir)?;
+
+    println!("A directory: for a program that leaves more than one file.");
+    let parts = TempDir::new_in(dir)?;
+    let source = NamedOptions::new().tempfile_in(dir)?;
+    (&source).write_all(b"1\n2\n3\n4\n5\n")?;
+    run(Command::new("split").args(["-l", "2"]).arg(source.path()).arg(parts.path().join("part-")))?;
+    println!("  split into {} files", fs::read_dir(&parts)?.count());
+    drop(source);
+    // Says what went wrong, if anything did; a drop would not.
+    parts.close()?;
+    show_that_nothing_is_left(dir)?;
+
+    println!("A named file that stays: when all of it is written it gets its name, and nobody ever sees a part of it.");
+    let report = dir.join("report.txt");
+    let mut draft = NamedOptions::new().tempfile_in(dir)?;
+    draft.write_all(b"All is well.\n")?;
+    draft.persist(&report)?;
+    run(Command::new("wc").arg("-c").arg(&report))?;
+    fs::remove_file(report)?;
+    show_that_nothing_is_left(dir)
+}
+
+fn run(program: &mut Command) -> io::Result<()> {
+    let output = program.output()?;
+    if !output.status.success() {
+        return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    let name = program.get_program().to_string_lossy();
+    String::from_utf8_lossy(&output.stdout).lines().for_each(|line| println!("  {name}: {line}"));
+    Ok(())
 }
 
 /// The same code for all of them: each is `Read + Write + Seek`.

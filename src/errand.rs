@@ -164,9 +164,13 @@ fn spawn<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> io::Re
         let _waiting = Waiting::begin();
         work()
     };
-    panic::catch_unwind(AssertUnwindSafe(|| runtime.spawn_blocking(work)))
+    let spawn = || if HAS_THREADS { runtime.spawn_blocking(work) } else { runtime.spawn(async { work() }) };
+    panic::catch_unwind(AssertUnwindSafe(spawn))
         .map_err(|_| io::Error::other("the Tokio runtime has no thread for what may block"))
 }
+
+/// Where there are none, a task of its own is as far from everybody else's as work can be.
+const HAS_THREADS: bool = !cfg!(target_os = "wasi");
 
 /// By which a write that was not done is known when it is polled again.
 #[derive(Debug, Clone, Copy, PartialEq)]

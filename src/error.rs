@@ -118,6 +118,16 @@ impl PathError {
         }
         io::Error::new(error.kind(), PathError { path: path.to_owned(), error })
     }
+
+    /// What `error` names, if anything, lies in `dir`.
+    #[cfg(unix)]
+    #[cold]
+    pub(crate) fn within(dir: &Path, error: io::Error) -> io::Error {
+        match error.downcast::<PathError>() {
+            Ok(PathError { path, error }) => Self::at(&dir.join(path), error),
+            Err(error) => Self::at(dir, error),
+        }
+    }
 }
 
 impl fmt::Display for PathError {

@@ -77,7 +77,9 @@
 //!
 //! And what is still being written is read meanwhile, by any number of readers, through a [`tail`].
 //!
-//! Or it can stay: [`persist`](SpooledTempFile::persist) gives the file that never had a name one, atomically.
+//! Or it can stay: [`persist`](SpooledTempFile::persist) gives the file that never had a name one, atomically. Where
+//! a program wants a path for a while there are [`NamedTempFile`], which a spool [becomes](SpooledTempFile::into_named) by one link,
+//! and [`TempDir`]; with those all of Python's `tempfile` has its counterpart in [`named`].
 //!
 //! A program that makes many makes one [`Pool`] first. It bounds what all of them hold together, to the byte, and keeps
 //! what one has used for the next, which then makes no file, frees none, and takes about a tenth of the time:
@@ -114,8 +116,8 @@
 //! | **All or nothing** | A rollover happened or did not. One that failed leaves content, position and length as they were, and may be tried again |
 //! | **Bounded memory** | Never more than the threshold and one window; after the rollover, the window alone |
 //! | **No byte lost** | Each method that consumes a spool and can fail gives it back inside its error |
-//! | **Nothing left behind** | On Linux the file never has a name, so not even `SIGKILL` leaves one; elsewhere see below |
-//! | **Private** | Mode 0600 exactly when a file leaves, whatever the umask; close-on-exec; no link followed |
+//! | **Nothing left behind** | On Linux the file never has a name, so not even `SIGKILL` leaves one; elsewhere see below. What has a name because somebody wants one is swept after a kill by the next that makes a name there: see [`named`] |
+//! | **Private** | Mode 0600 exactly when a file leaves, 0700 for a directory, whatever the umask; close-on-exec; no link followed |
 //! | **No signal** | A full disk, a limit on the size of a file, a hole in a RAM disk: an error, never `SIGBUS` or `SIGXFSZ` |
 //! | **Exact limits** | A maximum length, and what a pool allows of memory and disk, are never passed, not even for a moment, by any number of threads; all that was taken is given back, whatever happens |
 //! | **Cancel at will** | A future may be dropped at any point: the spool stays whole, and what earlier calls accepted is there; a write that was not done has written nothing |
@@ -144,8 +146,12 @@
 //! overlay), and on **macOS, the BSDs** and other Unix: a file of mode 0600 under a name of 128 random bits, unlinked at
 //! once; a process that is killed in the microseconds between leaves an empty file. **Windows**: a file shared with nobody
 //! that the system deletes when it is closed; persisting copies, and waits a quarter of a second at most for who has open what
-//! it replaces; what is stale behind a mapping cannot be cut off for others who are short of a pool's disk. **Elsewhere**
-//! memory works, and all that needs a file is an error. Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
+//! it replaces; what is stale behind a mapping cannot be cut off for others who are short of a pool's disk. **WASI**: in a
+//! directory that the host has opened (`TMPDIR`, else `/tmp`), a file under a name of 128 random bits, removed at once; whose
+//! it is and who may read it is the host's to say, since there are no modes; persisting copies. There is no mapping:
+//! [`Backing::Mmap`] reads as [`Backing::File`] does, and what would be a slice of the file is an error. Nor is there a thread
+//! for what a task must not wait for: it is done in a task of its own. **Elsewhere** memory works, and all that needs a file is
+//! an error. Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
 //!
 //! # How it is built
 //!
@@ -155,6 +161,10 @@
 //! http    layer  extract  field              requests, and fields of a form, that are bounded and can be sent again
 //!         collect  gather  body              a body into a spool, and out of it
 //! tokio   spool                              a blocking spool that goes on an errand where it would block
+//! named   persist  into_named                a spool that gets a name, for good or for a while
+//!         file  dir  options                 what has one from the start
+//!         target                             a path that is to get content, atomically
+//!         claim  code                        whose a name is: made, told from others, swept
 //! frozen                                     SpooledBytes: a range of content that no longer changes
 //! seekable                                   SeekableReader: a store of what has come of a source
 //! tail    tasks                              the same for those who wait as tasks do
@@ -162,7 +172,7 @@
 //!         shared                             what they meet at
 //!         log                                memory that never moves, then a file
 //!         progress                           how much is published, how it ended, who waits for that
-//! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file, with a name
+//! spooled                                    SpooledTempFile: a cursor over a store; leaving as data, as a file
 //! cursor                                     a position over anything that has content: Read, BufRead, Seek, written once
 //! store   now                                what takes no disk, and what makes that possible: for those who may not wait
 //!         overflow                           what happens when memory ends: the rules of the threshold
@@ -181,8 +191,9 @@
 //! sys     anon  map                          the sole right to write an anonymous file, and its mapping; all unsafe code
 //!         at_once                            what the page cache answers without waiting
 //!         segment                            memory that one fills while others read it
+//!         owned  tree                        names that a process owns, and who lives; all that is in a directory
 //!         marks                              where content ends, for a file's owner and for those who are short of disk
-//!         unix  windows  other               what systems do differently
+//!         unix  windows  wasi  other         what systems do differently
 //! error  sync                                typed causes; locks and atomics that a model checker can drive
 //! ```
 
@@ -195,6 +206,7 @@ mod frozen;
 mod gauge;
 #[cfg(feature = "http")]
 pub mod http;
+pub mod named;
 mod options;
 mod pool;
 mod seekable;
@@ -209,12 +221,14 @@ pub mod tokio;
 pub use directory::default_directory;
 pub use error::{Limit, LimitError, PathError};
 pub use frozen::{Chunks, FreezeError, SpooledBytes};
+pub use named::persist::PersistError;
+pub use named::{IntoNamedError, NamedOptions, NamedTempFile, TempDir};
 pub use options::{Backing, Overflow, SpoolOptions};
 pub use pool::{Pool, PoolBuilder, PoolStats};
 pub use seekable::SeekableReader;
 pub use spooled::{
-    IntoFileError, IntoInnerError, PersistError, SpooledData, SpooledTempFile, spooled_tempfile, spooled_tempfile_in,
-    tempfile, tempfile_in,
+    IntoFileError, IntoInnerError, SpooledData, SpooledTempFile, spooled_tempfile, spooled_tempfile_in, tempfile,
+    tempfile_in,
 };
 
 #[doc = include_str!("../README.md")]

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use super::SpooledTempFile;
 use crate::error::gives_back;
-use crate::store::{Parts, Place};
+use crate::store::{Behind, Parts, Place};
 
 /// What a spool held: see [`SpooledTempFile::into_inner`].
 pub enum SpooledData {
@@ -67,7 +67,7 @@ impl SpooledTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_inner(mut self) -> Result<SpooledData, IntoInnerError> {
-        match self.ready_to_leave() {
+        match self.ready_to_leave(Behind::Nothing) {
             Ok(()) => Ok(self.leave()),
             Err(error) => Err(IntoInnerError::new(error, self)),
         }
@@ -87,7 +87,7 @@ impl SpooledTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn into_file(mut self) -> Result<File, IntoFileError> {
-        if let Err(error) = self.roll().and_then(|()| self.ready_to_leave()) {
+        if let Err(error) = self.roll().and_then(|()| self.ready_to_leave(Behind::Nothing)) {
             return Err(IntoFileError::new(error, self));
         }
         match self.leave() {
@@ -96,16 +96,16 @@ impl SpooledTempFile {
         }
     }
 
-    /// Does all that can fail of leaving: everything in the file and nothing behind it, mode 0600, its cursor in place.
-    pub(super) fn ready_to_leave(&mut self) -> io::Result<()> {
-        self.cursor.content.settle()?;
+    /// Does all that can fail of leaving: everything in the file and no more behind it than that, mode 0600, its cursor in place.
+    pub(crate) fn ready_to_leave(&mut self, behind: Behind) -> io::Result<()> {
+        self.cursor.content.settle(behind)?;
         if let Place::Disk(disk, _) = self.cursor.content.place() {
             disk.ready_to_leave(self.cursor.position)?;
         }
         Ok(())
     }
 
-    pub(super) fn leave(self) -> SpooledData {
+    pub(crate) fn leave(self) -> SpooledData {
         let position = self.cursor.position;
         match self.cursor.content.into_parts() {
             Parts::Memory(buffer) => {

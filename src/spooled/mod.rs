@@ -1,11 +1,10 @@
 //! `SpooledTempFile`: a cursor over a store.
 //!
-//! What a spool turns into stands with what it turns into: `into` (data, a file), `persist` (a name), `frozen`.
+//! What a spool turns into stands with what it turns into: `into` (data, a file), `named` (a name), `frozen`.
 
 mod into;
 #[cfg(feature = "tokio")]
 mod now;
-mod persist;
 mod write;
 
 use std::fmt;
@@ -16,7 +15,6 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 
 pub use into::{IntoFileError, IntoInnerError, SpooledData};
-pub use persist::PersistError;
 
 use crate::cursor::{Content, Cursor, read_and_seek_by_cursor};
 use crate::directory::default_directory;

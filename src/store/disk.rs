@@ -226,12 +226,24 @@ impl Disk {
 
     /// Cuts off what is no content: blocks that were set aside and not used, and what another left behind.
     pub(super) fn settle(&mut self) -> io::Result<()> {
-        let ahead = self.ahead > self.file.len() && self.ahead != u64::MAX;
-        if ahead || self.file.physical() > self.file.len() {
+        if self.has_blocks_behind() {
+            return self.truncate(self.file.len());
+        }
+        self.settle_content()
+    }
+
+    /// As [`settle`](Self::settle), but blocks that were set aside may stay, which are in nobody's way.
+    pub(super) fn settle_content(&mut self) -> io::Result<()> {
+        if self.file.physical() > self.file.len() {
             return self.truncate(self.file.len());
         }
         self.unclaim(self.file.len());
         Ok(())
+    }
+
+    /// Whether there may be blocks that were set aside behind the file's end.
+    pub(crate) fn has_blocks_behind(&self) -> bool {
+        self.ahead > self.file.len() && self.ahead != u64::MAX
     }
 
     pub(super) fn extend(&mut self, len: u64) -> io::Result<()> {
@@ -266,7 +278,7 @@ impl Disk {
         self.file.len()
     }
 
-    pub(super) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 

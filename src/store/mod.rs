@@ -10,6 +10,7 @@ mod lease;
 #[cfg(feature = "tokio")]
 mod now;
 mod overflow;
+mod place;
 mod roll;
 mod rolled;
 mod stream;
@@ -27,6 +28,7 @@ pub(crate) use now::{each_now, summed_up};
 pub(crate) use overflow::{Tiers, allowed, make_way};
 #[cfg(feature = "tokio")]
 pub(crate) use overflow::{first_step, make_way_now};
+pub(crate) use place::{Behind, Place};
 pub(crate) use roll::roll;
 #[cfg(feature = "tokio")]
 pub(crate) use window::{AT_A_TIME, AtOnce, at_once};
@@ -194,10 +196,10 @@ impl Store {
     }
 
     /// Everything where it will stay, so that [`into_parts`](Self::into_parts) loses nothing.
-    pub(crate) fn settle(&mut self) -> io::Result<()> {
+    pub(crate) fn settle(&mut self, behind: Behind) -> io::Result<()> {
         match &mut self.tier {
             Tier::Untouched | Tier::Memory(_) => Ok(()),
-            Tier::Rolled(rolled) => rolled.settle(),
+            Tier::Rolled(rolled) => rolled.settle(behind),
         }
     }
 
@@ -415,13 +417,6 @@ impl Store {
             drop(Lease::from(rolled));
         }
     }
-}
-
-/// Where a store's bytes are.
-pub(crate) enum Place<'a> {
-    Memory(&'a [u8]),
-    /// And how long the content is.
-    Disk(&'a Disk, u64),
 }
 
 /// Whose memory and disk a store takes.

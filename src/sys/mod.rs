@@ -12,29 +12,38 @@ mod copy;
 mod handle;
 mod map;
 mod marks;
+mod owned;
 mod pages;
 mod segment;
+mod spare;
+mod tree;
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
-#[cfg_attr(not(any(unix, windows)), path = "other.rs")]
+#[cfg_attr(target_os = "wasi", path = "wasi.rs")]
+#[cfg_attr(not(any(unix, windows, target_os = "wasi")), path = "other.rs")]
 mod system;
 
-pub(crate) use anon::{AnonFile, Reading, Spare, Tail, create_named};
+pub(crate) use anon::{AnonFile, Reading, Tail};
 pub(crate) use at_once::Wait;
 pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
+pub(crate) use owned::{
+    OwnedDir, Reach, close_and_remove, create_file, cut_behind, finish_file, is_same, keep, let_go, mark, number,
+    remove_name, reopen, sweep, unmark,
+};
 pub(crate) use pages::advise_huge;
 pub(crate) use segment::{Filler, Segment};
+pub(crate) use spare::Spare;
 #[cfg(not(windows))]
-pub(crate) use std::fs::{remove_file, rename as rename_replacing};
+pub(crate) use std::fs::rename as rename_replacing;
+#[cfg(windows)]
+pub(crate) use system::rename_replacing;
 pub(crate) use system::{
     descriptor_limit, file_size_limit, is_ram, is_writable, no_descriptor_left, rename_without_replacing,
     temporary_directory, told_directory,
 };
-#[cfg(windows)]
-pub(crate) use system::{remove_file, rename_replacing};
 
 /// What kind of file system a file is on, as far as it changes what we do.
 #[derive(Debug, Clone, Copy)]
@@ -46,11 +55,14 @@ struct FileSystem {
 }
 
 /// A name that nobody can guess: 128 bits from the system's source of randomness.
-///
-/// Asked of the system each time, so that a fork never repeats one.
 pub(crate) fn random_name() -> std::io::Result<String> {
+    Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(random_bytes()?)))
+}
+
+/// Asked of the system each time, so that a fork never repeats them.
+pub(crate) fn random_bytes<const COUNT: usize>() -> std::io::Result<[u8; COUNT]> {
     use rand::TryRng;
-    let mut bits = [0; 16];
-    rand::rngs::SysRng.try_fill_bytes(&mut bits).map_err(std::io::Error::other)?;
-    Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(bits)))
+    let mut bytes = [0; COUNT];
+    rand::rngs::SysRng.try_fill_bytes(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes)
 }

@@ -1,14 +1,29 @@
 //! Systems without anonymous files and positional I/O: memory works, a rollover is a plain error.
 //!
-//! A handle is a type without values, so that what would use one compiles and can never run.
+//! A handle is a type without values, so that what would use one compiles and can never run: as a file, too.
 
-use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-pub(super) type Handle = Infallible;
+#[derive(Debug)]
+pub(super) enum Handle {}
+
+impl Deref for Handle {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        match *self {}
+    }
+}
+
+impl From<Handle> for File {
+    fn from(handle: Handle) -> File {
+        match handle {}
+    }
+}
 
 fn unsupported<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no anonymous files"))

@@ -221,7 +221,12 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()>
         done => return Ok(done?),
     }
     std::fs::hard_link(from, to)?;
-    std::fs::remove_file(from)
+    let removed = std::fs::remove_file(from);
+    if removed.is_err() {
+        // It is to have one name, and that is the old one.
+        let _ = std::fs::remove_file(to);
+    }
+    removed
 }
 
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, GENERIC_READ, GENERIC_WRITE};
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION};
 use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_ATTRIBUTE_TEMPORARY, FILE_FLAG_DELETE_ON_CLOSE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, MoveFileExW,
 };
@@ -34,23 +34,10 @@ pub(super) fn open_unlinked(dir: &Path) -> io::Result<File> {
         .share_mode(0)
         .attributes(FILE_ATTRIBUTE_TEMPORARY)
         .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
-    Ok(create(dir, &options)?.0)
-}
-
-/// A new file in `dir` under a name that nobody can guess.
-pub(super) fn create_named(dir: &Path) -> io::Result<(File, PathBuf)> {
-    let mut options = OpenOptions::new();
-    options.create_new(true).read(true).write(true).access_mode(GENERIC_READ | GENERIC_WRITE | DELETE);
-    create(dir, &options)
-}
-
-fn create(dir: &Path, options: &OpenOptions) -> io::Result<(File, PathBuf)> {
     loop {
-        let path = dir.join(super::random_name()?);
-        match options.open(&path) {
-            Ok(file) => return Ok((file, path)),
+        match options.open(dir.join(super::random_name()?)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error),
+            done => return done,
         }
     }
 }
@@ -151,7 +138,7 @@ pub(crate) fn rename_replacing(from: &Path, to: &Path) -> io::Result<()> {
 }
 
 /// Takes away a file that this process made a moment ago.
-pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
+pub(super) fn remove_file(path: &Path) -> io::Result<()> {
     patiently(|| fs::remove_file(path))
 }
 
@@ -160,7 +147,7 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
 /// Scanners and indexers open each new file for a moment, and some so that it can be neither renamed nor deleted. That access
 /// is denied is also what the system says of a file in use that is to be replaced, and of one that is being deleted: so this
 /// is for names in a directory in which a file could just be made, where it says little else.
-pub(crate) fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn patiently<T>(mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let mut pause = Duration::from_millis(1);
     loop {
         match attempt() {

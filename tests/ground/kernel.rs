@@ -45,7 +45,7 @@ pub(crate) fn refuse_unlinking() -> bool {
     install(calls, SeccompAction::Allow, SeccompAction::Errno(libc::EACCES as u32))
 }
 
-/// Whoever makes a file carelessly dies: not exclusively, following a symlink, for an `exec` to inherit, for others to
+/// Whoever makes a file or a directory carelessly dies: not exclusively, following a symlink, for an `exec` to inherit, for others to
 /// read.
 #[must_use]
 pub(crate) fn kill_for_careless_files() -> bool {
@@ -62,9 +62,11 @@ pub(crate) fn kill_for_careless_files() -> bool {
             careless.push(rule([all_of(FLAGS, libc::O_TMPFILE), all_of(MODE, 1 << bit)]));
         }
     }
-    let mut calls = vec![(libc::SYS_openat, careless)];
+    let open_to_others = (0..12).filter(|bit| 0o700 & (1 << bit) == 0);
+    let directories = open_to_others.map(|bit| rule([all_of(MODE_OF_A_DIRECTORY, 1 << bit)])).collect();
+    let mut calls = vec![(libc::SYS_openat, careless), (libc::SYS_mkdirat, directories)];
     #[cfg(target_arch = "x86_64")]
-    calls.extend([(libc::SYS_open, vec![]), (libc::SYS_creat, vec![])]);
+    calls.extend([(libc::SYS_open, vec![]), (libc::SYS_creat, vec![]), (libc::SYS_mkdir, vec![])]);
     install(calls, SeccompAction::Allow, SeccompAction::KillProcess)
 }
 
@@ -120,6 +122,8 @@ fn masked(argument: u8, mask: i32, value: i32) -> SeccompCondition {
 
 /// The flags of `mmap`.
 const MAPPING: u8 = 3;
+/// The third argument of `mkdirat`.
+const MODE_OF_A_DIRECTORY: u8 = 2;
 /// The arguments of `openat`.
 const FLAGS: u8 = 2;
 const MODE: u8 = 3;

@@ -9,6 +9,8 @@ pub(crate) mod calls;
 pub(crate) mod child;
 #[cfg(target_os = "linux")]
 pub(crate) mod kernel;
+#[cfg(target_os = "linux")]
+pub(crate) mod left;
 #[cfg_attr(not(target_os = "linux"), path = "no_mount.rs")]
 pub(crate) mod mount;
 pub(crate) mod pool;

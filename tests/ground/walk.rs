@@ -24,7 +24,11 @@ pub(crate) fn walk(name: &str, faults: &[(&str, &str)], script: fn(&Path, bool))
         let errno = fault.trim_start_matches(BY_HAND);
         let scratch = Scratch::new();
         let trace = format!("trace={call},?stat,?newfstatat,?statx");
-        let Some(plain) = traced(name, fault, scratch.path(), &["-e", &trace]) else { return };
+        let run = |directory: &Path, how: &[&str]| {
+            let child = child::command(name, format!("{fault} {}", directory.display()));
+            traced(&child, &directory.join("log"), how)
+        };
+        let Some(plain) = run(scratch.path(), &[FAST, "-e", &trace]) else { return };
         child::assert_passed(&plain, call.as_ref());
         let (before, within) = calls(&scratch.path().join("log"), call);
         let mut met = 0;
@@ -33,7 +37,7 @@ pub(crate) fn walk(name: &str, faults: &[(&str, &str)], script: fn(&Path, bool))
         for nth in 1..=last {
             let scratch = Scratch::new();
             let inject = format!("inject={call}:error={errno}:when={}{again}", before + nth);
-            let run = traced(name, fault, scratch.path(), &["-e", &trace, "-e", &inject]).unwrap();
+            let run = run(scratch.path(), &[FAST, "-e", &trace, "-e", &inject]).unwrap();
             child::assert_passed(&run, inject.as_ref());
             let path = scratch.path().join("log");
             // In how many calls a pipe is emptied depends on how it is filled, and the kernel may copy less than it was asked to.
@@ -47,18 +51,11 @@ pub(crate) fn walk(name: &str, faults: &[(&str, &str)], script: fn(&Path, bool))
     }
 }
 
-/// The child under `strace`; `None`, and said so, where nothing can be traced.
+/// The child under `strace`, which writes that log; `None`, and said so, where nothing can be traced.
 #[track_caller]
-fn traced(name: &str, fault: &str, directory: &Path, how: &[&str]) -> Option<Output> {
-    let child = child::command(name, format!("{fault} {}", directory.display()));
+pub(crate) fn traced(child: &Command, log: &Path, how: &[&str]) -> Option<Output> {
     let mut strace = Command::new("strace");
-    strace
-        .args(["-f", "--seccomp-bpf"])
-        .args(how)
-        .arg("-o")
-        .arg(directory.join("log"))
-        .arg(child.get_program())
-        .args(child.get_args());
+    strace.args(["-f"]).args(how).arg("-o").arg(log).arg(child.get_program()).args(child.get_args());
     strace.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
     match strace.output() {
         Ok(output) if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("strace: ") => {
@@ -75,7 +72,7 @@ fn traced(name: &str, fault: &str, directory: &Path, how: &[&str]) -> Option<Out
 
 /// How many calls the thread that does the work makes before it begins, and then until it ends.
 #[track_caller]
-fn calls(log: &Path, call: &str) -> (usize, usize) {
+pub(crate) fn calls(log: &Path, call: &str) -> (usize, usize) {
     let log = fs::read_to_string(log).unwrap();
     let begins = log.lines().position(|line| line.contains(BEGINS)).unwrap();
     let ends = log.lines().position(|line| line.contains(ENDS)).unwrap();
@@ -115,12 +112,14 @@ pub(crate) fn met(met: usize, interrupted: bool) {
     }
 }
 
-fn mark(directory: &Path, what: &str) {
+pub(crate) fn mark(directory: &Path, what: &str) {
     fs::metadata(directory.join(what)).unwrap_err();
 }
 
-const BEGINS: &str = "the-work-begins";
-const ENDS: &str = "the-work-ends";
+/// It then stops for traced calls only; with this, it loses count of signals.
+const FAST: &str = "--seccomp-bpf";
+pub(crate) const BEGINS: &str = "the-work-begins";
+pub(crate) const ENDS: &str = "the-work-ends";
 const MET: &str = "an error was met";
 const BY_HAND: &str = "by-hand-";
 pub(crate) const BY_HAND_EIO: &str = "by-hand-EIO";

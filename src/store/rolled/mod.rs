@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::disk::Disk;
+use super::place::Behind;
 use super::window::{DIRECT, MAPPED_MOST, Medium, Window};
 use crate::error::{Limit, LimitError};
 use crate::options::Backing;
@@ -242,9 +243,14 @@ impl Rolled {
     }
 
     /// Everything in the file, and nothing else: for a file that leaves, or is looked at by many.
-    pub(super) fn settle(&mut self) -> io::Result<()> {
+    ///
+    /// To cut off blocks that were set aside takes its time, and can wait.
+    pub(super) fn settle(&mut self, behind: Behind) -> io::Result<()> {
         self.flush()?;
-        let settled = self.disk.settle();
+        let settled = match behind {
+            Behind::Nothing => self.disk.settle(),
+            Behind::Blocks => self.disk.settle_content(),
+        };
         self.set_reach();
         settled
     }

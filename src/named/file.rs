@@ -1,0 +1,429 @@
+//! A file that has a name for as long as it is held.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, IoSlice, IoSliceMut, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::PersistError;
+use super::claim::Claim;
+use super::options::{FILE, PREFIX};
+use super::target::{Existing, Target};
+use crate::directory::default_directory;
+use crate::error::PathError;
+use crate::store::Behind;
+use crate::sys;
+
+/// A file with a name for as long as it is held, for programs that want a path.
+///
+/// Mode 0600 whatever the umask, created exclusively under a name that nobody can guess. A relative directory is resolved
+/// when it is made: what the current directory is later changes nothing. Reading and writing go to the file itself, without
+/// a buffer, also through `&NamedTempFile`. On Windows, which has no modes, the directory's access list says who may open it.
+///
+/// The drop closes the file and removes its name, and says nothing if that fails: [`close`](Self::close) does. A name that has been
+/// renamed away is not followed. On Windows a program that has the file open and does not share deletion keeps the name
+/// until it closes: the drop waits a quarter of a second for that, and leaves it then. What a process that was killed leaves is swept by the next that makes a name in that
+/// directory: see [`named`](crate::named).
+///
+/// Costs what the system takes to make a file and to remove one: the directory's answer, nothing of ours. A program that
+/// need not know where the file is has it cheaper, and safer, from [`tempfile`](crate::tempfile()).
+///
+/// ```
+/// use spooled::NamedTempFile;
+/// use std::io::Write;
+///
+/// let mut file = NamedTempFile::new()?;
+/// file.write_all(b"for another program")?;
+/// assert_eq!(std::fs::read(file.path())?, b"for another program");
+///
+/// let path = file.path().to_owned();
+/// drop(file);
+/// assert!(!path.exists());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "NamedTemporaryFile")]
+#[doc(alias = "mkstemp")]
+#[must_use = "a file that is dropped is gone"]
+pub struct NamedTempFile {
+    // In this order: a file is cheaper to remove when it is closed.
+    file: File,
+    name: Name,
+}
+
+/// A name that goes when this is dropped.
+struct Name {
+    /// Empty once it is no longer ours.
+    path: PathBuf,
+    /// What is left of it can be swept.
+    sweepable: bool,
+    /// Whoever holds it may have changed it, or have told somebody where it is.
+    touched: AtomicBool,
+    behind: Behind,
+}
+
+impl Name {
+    fn take(&mut self) -> PathBuf {
+        std::mem::take(&mut self.path)
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        if !self.path.as_os_str().is_empty() {
+            let _ = sys::remove_name(&self.path);
+        }
+    }
+}
+
+impl NamedTempFile {
+    /// One in the [default directory](crate::default_directory).
+    ///
+    /// # Errors
+    /// As for [`new_in`](Self::new_in).
+    pub fn new() -> io::Result<Self> {
+        Self::new_in(default_directory())
+    }
+
+    /// One in `dir`.
+    ///
+    /// # Errors
+    /// What the directory answered, which the error names (the cause is a [`PathError`]).
+    ///
+    /// ```
+    /// # let place = spooled::TempDir::new()?;
+    /// # let place = place.path();
+    /// let file = spooled::NamedTempFile::new_in(place)?;
+    /// assert_eq!(file.path().parent(), Some(place));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn new_in<P: AsRef<Path>>(dir: P) -> io::Result<Self> {
+        Self::create(&Claim::on(dir.as_ref())?, PREFIX, "", FILE)
+    }
+
+    pub(super) fn create(
+        claim: &Claim<'_>,
+        prefix: impl AsRef<OsStr>,
+        suffix: impl AsRef<OsStr>,
+        mode: u32,
+    ) -> io::Result<Self> {
+        let (path, file) = claim.make(prefix, suffix, |path| sys::create_file(path, claim.marks()))?;
+        let touched = AtomicBool::new(false);
+        let named = Self { file, name: Name { path, sweepable: claim.marks(), touched, behind: Behind::Nothing } };
+        if mode != FILE {
+            sys::finish_file(&named.file, &named.name.path, mode, claim.marks())
+                .map_err(|error| PathError::at(&named.name.path, error))?;
+            named.name.touched.store(true, Ordering::Relaxed);
+        }
+        Ok(named)
+    }
+
+    /// A spool's file that has got that name, of mode 0600, and marked if it can be swept.
+    pub(super) fn of_spool(file: File, path: PathBuf, sweepable: bool, behind: Behind) -> Self {
+        Self { file, name: Name { path, sweepable, touched: AtomicBool::new(true), behind } }
+    }
+
+    /// Where it is; always absolute.
+    pub fn path(&self) -> &Path {
+        self.touch();
+        &self.name.path
+    }
+
+    /// The file: its cursor is this one's.
+    pub fn as_file(&self) -> &File {
+        self.touch();
+        &self.file
+    }
+
+    /// The file: its cursor is this one's.
+    pub fn as_file_mut(&mut self) -> &mut File {
+        self.touch();
+        &mut self.file
+    }
+
+    /// What nobody has touched can be told from all else without a mark, and an odd umask shows in nothing: so a file that is
+    /// made and dropped costs no more than that.
+    #[inline]
+    fn touch(&self) {
+        if !self.name.touched.load(Ordering::Acquire) {
+            self.first_touch();
+        }
+    }
+
+    #[cold]
+    fn first_touch(&self) {
+        // Two threads may do it at once, and nobody goes on before it is done. A file that leaves has its mode checked.
+        let _ = sys::finish_file(&self.file, &self.name.path, FILE, self.name.sweepable);
+        self.name.touched.store(true, Ordering::Release);
+    }
+
+    /// The same file once more, to read and to write, with a cursor of its own at the start.
+    ///
+    /// On Linux, Android and Windows the very file, even if somebody has taken over its name.
+    ///
+    /// # Errors
+    /// What the system answered. Elsewhere [`NotFound`](io::ErrorKind::NotFound) if the name is another file's by now.
+    ///
+    /// ```
+    /// use spooled::NamedTempFile;
+    /// use std::io::{Read, Write};
+    ///
+    /// let mut file = NamedTempFile::new()?;
+    /// file.write_all(b"read from the start")?;
+    /// let mut text = String::new();
+    /// file.reopen()?.read_to_string(&mut text)?;
+    /// assert_eq!(text, "read from the start");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn reopen(&self) -> io::Result<File> {
+        sys::reopen(self.as_file(), self.path()).map_err(|error| PathError::at(self.path(), error))
+    }
+
+    /// Gives the file the name `path`, in place of what had it, and returns it.
+    ///
+    /// Atomic at the path: whoever looks there finds what was there before, or this. On the same file system it is one
+    /// rename, to another it is copied, and what is returned is the copy. A symlink at the path is itself replaced. It is not a
+    /// sync: see [`File::sync_all`].
+    ///
+    /// # Errors
+    /// What the system answered, naming the path; [`NotFound`](io::ErrorKind::NotFound) also where the file's own name is
+    /// another's by now. What was there is whole, and the error gives the file back, under the name that it had.
+    ///
+    /// ```
+    /// # let place = spooled::TempDir::new()?;
+    /// # let path = place.path().join("report");
+    /// use spooled::NamedTempFile;
+    /// use std::io::Write;
+    ///
+    /// let mut file = NamedTempFile::new()?;
+    /// file.write_all(b"to stay")?;
+    /// file.persist(&path)?;
+    /// assert_eq!(std::fs::read(&path)?, b"to stay");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "rename")]
+    pub fn persist<P: AsRef<Path>>(self, path: P) -> Result<File, PersistError> {
+        self.persist_at(path.as_ref(), Existing::Replace)
+    }
+
+    /// The same, but what is at `path` stays there.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](io::ErrorKind::AlreadyExists) if something has that name, and as for [`persist`](Self::persist).
+    ///
+    /// ```
+    /// use spooled::NamedTempFile;
+    ///
+    /// let (first, second) = (NamedTempFile::new()?, NamedTempFile::new()?);
+    /// let failed = second.persist_noclobber(first.path()).unwrap_err();
+    /// assert_eq!(failed.error().kind(), std::io::ErrorKind::AlreadyExists);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn persist_noclobber<P: AsRef<Path>>(self, path: P) -> Result<File, PersistError> {
+        self.persist_at(path.as_ref(), Existing::Keep)
+    }
+
+    fn persist_at(mut self, path: &Path, existing: Existing) -> Result<File, PersistError> {
+        match self.rename(path, existing) {
+            Ok(Some(copy)) => Ok(copy),
+            Ok(None) => {
+                self.cut_behind();
+                self.name.take();
+                Ok(self.file)
+            }
+            Err(error) => Err(PersistError { error: PathError::at(path, error), file: self }),
+        }
+    }
+
+    /// The copy, if it had to be one.
+    fn rename(&self, path: &Path, existing: Existing) -> io::Result<Option<File>> {
+        let target = Target::new(path, existing)?;
+        sys::is_same(self.as_file(), self.path())?;
+        match sys::let_go(self.as_file(), self.name.sweepable, || target.rename(self.path())) {
+            Ok(()) => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy(&target).map(Some),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn copy(&self, target: &Target<'_>) -> io::Result<File> {
+        let (metadata, position) = (self.file.metadata()?, (&self.file).stream_position()?);
+        target.write_anew(metadata.len(), |mut copy| {
+            io::copy(&mut self.reopen()?, &mut copy)?;
+            copy.set_permissions(metadata.permissions())?;
+            copy.seek(SeekFrom::Start(position)).map(drop)
+        })
+    }
+
+    /// Leaves the file where it is, for good, and returns it and where that is. Nobody will remove it.
+    ///
+    /// # Errors
+    /// What the system answered, if it could not be said that nobody may remove it; the error gives the file back.
+    ///
+    /// ```
+    /// # let place = spooled::TempDir::new()?;
+    /// let (_, path) = spooled::NamedTempFile::new_in(&place)?.keep()?;
+    /// assert!(path.exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn keep(mut self) -> Result<(File, PathBuf), PersistError> {
+        self.touch();
+        let kept = if self.name.sweepable { sys::keep(&self.file) } else { Ok(()) };
+        match kept {
+            Ok(()) => {
+                self.cut_behind();
+                let path = self.name.take();
+                Ok((self.file, path))
+            }
+            Err(error) => Err(PersistError { error: PathError::at(self.path(), error), file: self }),
+        }
+    }
+
+    /// Blocks that were set aside are no use to a file that stays.
+    fn cut_behind(&self) {
+        if self.name.behind == Behind::Blocks {
+            sys::cut_behind(&self.file);
+        }
+    }
+
+    /// Closes it and removes its name, as the drop does, and says what went wrong.
+    ///
+    /// # Errors
+    /// What the system answered, naming the file; [`NotFound`](io::ErrorKind::NotFound) if the name is gone.
+    ///
+    /// ```
+    /// let file = spooled::NamedTempFile::new()?;
+    /// std::fs::remove_file(file.path())?;
+    /// assert_eq!(file.close().unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn close(mut self) -> io::Result<()> {
+        let path = self.name.take();
+        sys::close_and_remove(self.file, &path).map_err(|error| PathError::at(&path, error))
+    }
+}
+
+impl Read for NamedTempFile {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.as_file_mut().read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.as_file_mut().read_vectored(bufs)
+    }
+
+    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        self.as_file_mut().read_to_end(buf)
+    }
+
+    fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
+        self.as_file_mut().read_to_string(buf)
+    }
+}
+
+impl Read for &NamedTempFile {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.as_file().read(buf)
+    }
+
+    fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        self.as_file().read_vectored(bufs)
+    }
+
+    fn read_to_end(&mut self, buf: &mut Vec<u8>) -> io::Result<usize> {
+        self.as_file().read_to_end(buf)
+    }
+
+    fn read_to_string(&mut self, buf: &mut String) -> io::Result<usize> {
+        self.as_file().read_to_string(buf)
+    }
+}
+
+impl Write for NamedTempFile {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.as_file_mut().write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.as_file_mut().write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.as_file_mut().flush()
+    }
+}
+
+impl Write for &NamedTempFile {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.as_file().write(buf)
+    }
+
+    fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.as_file().write_vectored(bufs)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.as_file().flush()
+    }
+}
+
+impl Seek for NamedTempFile {
+    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        self.as_file_mut().seek(pos)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        self.as_file_mut().stream_position()
+    }
+}
+
+impl Seek for &NamedTempFile {
+    fn seek(&mut self, pos: SeekFrom) -> io::Result<u64> {
+        self.as_file().seek(pos)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        self.as_file().stream_position()
+    }
+}
+
+impl AsRef<Path> for NamedTempFile {
+    fn as_ref(&self) -> &Path {
+        self.path()
+    }
+}
+
+#[cfg(any(unix, target_os = "wasi"))]
+impl std::os::fd::AsFd for NamedTempFile {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.as_file().as_fd()
+    }
+}
+
+#[cfg(any(unix, target_os = "wasi"))]
+impl std::os::fd::AsRawFd for NamedTempFile {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.as_file().as_raw_fd()
+    }
+}
+
+#[cfg(windows)]
+impl std::os::windows::io::AsHandle for NamedTempFile {
+    fn as_handle(&self) -> std::os::windows::io::BorrowedHandle<'_> {
+        self.as_file().as_handle()
+    }
+}
+
+#[cfg(windows)]
+impl std::os::windows::io::AsRawHandle for NamedTempFile {
+    fn as_raw_handle(&self) -> std::os::windows::io::RawHandle {
+        self.as_file().as_raw_handle()
+    }
+}
+
+impl fmt::Debug for NamedTempFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NamedTempFile").field(&self.name.path).finish()
+    }
+}

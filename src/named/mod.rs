@@ -1,0 +1,49 @@
+//! Files and directories that have a name: what is left of Python's `tempfile`.
+//!
+//! | Python | here |
+//! |---|---|
+//! | `TemporaryFile` | [`tempfile`](crate::tempfile()), [`tempfile_in`](crate::tempfile_in) |
+//! | `SpooledTemporaryFile` | [`SpooledTempFile`](crate::SpooledTempFile) |
+//! | `NamedTemporaryFile` | [`NamedTempFile`]; with `delete=False`, [`NamedTempFile::keep`] |
+//! | `TemporaryDirectory` | [`TempDir`]; its `cleanup`, [`TempDir::close`] |
+//! | `mkstemp`, `mkdtemp` | [`NamedTempFile::keep`], [`TempDir::keep`] |
+//! | `prefix=`, `suffix=` | [`NamedOptions`] |
+//! | `dir=` | [`new_in`](NamedTempFile::new_in), [`tempfile_in`](NamedOptions::tempfile_in) |
+//! | `gettempdir` | [`default_directory`](crate::default_directory) |
+//!
+//! Where a name can be avoided, avoid it: a file without one cannot be found, guessed, replaced or left behind. A
+//! [`SpooledTempFile`](crate::SpooledTempFile) that has to have one after all gets it by
+//! [`into_named`](crate::SpooledTempFile::into_named).
+//!
+//! # What a killed process leaves
+//!
+//! A drop that never runs removes nothing. So what was left is swept by the next process that makes a name in that
+//! directory: when it makes its first one there, it looks through the directory for names of this crate that belong to its user and
+//! to no process that lives. It removes nothing else: not what a living process holds, in whatever container, not what was kept or
+//! persisted, not another user's, not what only looks like one of our names, and nothing that was copied, moved or put
+//! in its place.
+//!
+//! On Linux and Android that is so on ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, and tmpfs from Linux 6.6 on, as long as they are
+//! mounted with extended attributes. On Windows it is so of files, on the machine's own volumes; directories stay, and
+//! of a directory of more than 65,536 entries the rest is not looked at. (Those parts ran under Wine, with another attribute
+//! for a mark than Windows has.) On network file systems, where nobody here knows who lives, and on other systems,
+//! nothing is swept. Under WASI a name is as private as the host makes it, and no more.
+//!
+//! The look costs some 0.2 ms for a thousand entries (on Linux), once for each process and directory; it ends after 65,536
+//! entries, and goes on by 4,096 with each further name.
+
+mod claim;
+mod code;
+mod dir;
+mod error;
+mod file;
+mod into_named;
+mod options;
+pub(crate) mod persist;
+mod target;
+
+pub use dir::TempDir;
+pub use error::PersistError;
+pub use file::NamedTempFile;
+pub use into_named::IntoNamedError;
+pub use options::NamedOptions;

@@ -1,0 +1,303 @@
+//! Linux and Android: an extended attribute is the mark, and who is dead is what nobody holds any more.
+//!
+//! A file's owner has it open for writing, from the call that made it on. The kernel gives a read lease only on a file that
+//! nobody has open so, in whatever namespace or container, or over an overlay: no lock of ours has to lie on a file that
+//! other programs may want to lock. A directory cannot be open for writing; its owner holds a shared lock on it (`flock`).
+//! Both end with the last process that has the descriptor, a child that was forked included, and with `exec`.
+//!
+//! The mark's value follows from the name, the number of the inode and the time of its birth, so that a copy with its
+//! attributes is not ours, nor one restored in place, whose inode may have got the very same number, nor what was renamed
+//! over another name of ours. It is set after the name was made. Until then a directory is not to be searched, and a file is
+//! private, empty, and as it was born: the times of its last changes are those of its birth. What is kept is never so; what might
+//! be taken for that is an empty, private file that somebody made anew under a name that was ours, and has not touched since.
+//! Tried and dropped: a bit in the mode of a new file, which is for all to see; a mark from the start, which costs a tenth of
+//! what a file does.
+//!
+//! Nothing is marked, and so nothing swept, where processes of another kernel may work that our kernel cannot tell of
+//! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6).
+
+use std::ffi::{CStr, c_int};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use rustix::fs::{
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, Statx, StatxFlags, StatxTimestamp,
+    Timespec, Timestamps, UTIME_OMIT, XattrFlags,
+};
+use rustix::io::Errno;
+
+use super::Reach;
+use crate::sys::tree;
+
+/// The directory's own number, by which names made in it can be told from all others, if what is left in it can be swept.
+pub(crate) fn number(dir: &Path) -> Option<u64> {
+    let kind = rustix::fs::statfs(dir).ok()?.f_type as u32;
+    if !OF_THIS_KERNEL.contains(&kind) {
+        return None;
+    }
+    match rustix::fs::getxattr(dir, MARK, &mut [0_u8; 0]) {
+        Ok(_) | Err(Errno::NODATA) => Some(rustix::fs::stat(dir).ok()?.st_ino),
+        Err(_) => None,
+    }
+}
+
+/// File systems on which no other kernel's processes work.
+const OF_THIS_KERNEL: [u32; 8] = [
+    0x0000_ef53, // ext2, ext3, ext4
+    0x5846_5342, // xfs
+    0x9123_683e, // btrfs
+    0x0102_1994, // tmpfs
+    0x794c_7630, // overlay
+    0xf2f5_2010, // f2fs
+    0x2fc1_2fc1, // zfs
+    0xca45_1a4e, // bcachefs
+];
+
+const MARK: &CStr = c"user.spooled";
+
+/// What is known of a file or a directory of ours.
+pub(super) struct Made(Statx);
+
+impl Made {
+    pub(super) fn look(owned: impl AsFd) -> rustix::io::Result<Self> {
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        rustix::fs::statx(owned, c"", AtFlags::EMPTY_PATH, wanted).map(Self)
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        Mode::from_raw_mode(self.0.stx_mode.into())
+    }
+
+    /// Marks it under that name: whoever finds it there when we are dead may remove it.
+    pub(super) fn mark(&self, owned: impl AsFd, path: &Path) -> rustix::io::Result<()> {
+        let name = path.file_name().unwrap_or_default().as_bytes();
+        rustix::fs::fsetxattr(owned, MARK, &self.mark_of(name), XattrFlags::empty())
+    }
+
+    /// FNV-1a of all that a copy, or another name, does not share.
+    fn mark_of(&self, name: &[u8]) -> [u8; 8] {
+        // Where no birth is known, both are 0.
+        let birth = self.0.stx_btime;
+        let birth = [birth.tv_sec.to_le_bytes(), u64::from(birth.tv_nsec).to_le_bytes()];
+        let all = [self.0.stx_ino.to_le_bytes(), birth[0], birth[1]];
+        let all = all.as_flattened().iter().chain(name);
+        all.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+            .to_le_bytes()
+    }
+
+    /// Whether it may be waiting for its mark: it is empty (a directory is removed only if it is).
+    fn is_new(&self) -> bool {
+        let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
+        self.mode().difference(NEW).is_empty() && (is_directory || self.is_untouched())
+    }
+
+    fn is_untouched(&self) -> bool {
+        let Statx { stx_btime, stx_ctime, stx_mtime, .. } = self.0;
+        let at_birth = |time: StatxTimestamp| (time.tv_sec, time.tv_nsec) == (stx_btime.tv_sec, stx_btime.tv_nsec);
+        let known = StatxFlags::from_bits_retain(self.0.stx_mask).contains(StatxFlags::BTIME);
+        known && at_birth(stx_ctime) && at_birth(stx_mtime) && self.0.stx_size == 0
+    }
+}
+
+/// At most this is the mode of what waits for its mark: as long as it may not be searched, a directory shows that it does.
+pub(super) const NEW: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// Marks a file of ours under that name, which it is about to get.
+///
+/// Where that fails it is used all the same, and nobody will remove it for us.
+pub(crate) fn mark(file: &File, path: &Path) {
+    let _ = Made::look(file).and_then(|made| made.mark(file, path));
+}
+
+/// It is not ours any more, and has another name, or none.
+pub(crate) fn unmark(owned: impl AsFd) {
+    let owned = owned.as_fd();
+    let _ = as_one_who_may_write(owned, || rustix::fs::fremovexattr(owned, MARK));
+}
+
+/// It is not ours any more, under the name that it has.
+pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
+    let owned = owned.as_fd();
+    let made = Made::look(owned)?;
+    if made.is_new() {
+        // On a clock that ticks slowly: without a mark it would look as if it were waiting for one.
+        let changed = made.0.stx_mtime;
+        let last_modification = Timespec { tv_sec: changed.tv_sec, tv_nsec: i64::from(changed.tv_nsec ^ 1) };
+        let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+        rustix::fs::futimens(owned, &Timestamps { last_access, last_modification })?;
+    }
+    match as_one_who_may_write(owned, || rustix::fs::fremovexattr(owned, MARK)) {
+        // It was not marked.
+        Ok(()) | Err(Errno::NODATA) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A mark is changed by who may write to what it is on, however that was opened: an owner who has taken that from himself has
+/// it back for as long as this takes.
+fn as_one_who_may_write(owned: BorrowedFd<'_>, change: impl Fn() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+    match change() {
+        Err(Errno::ACCESS) => {
+            let mode = Mode::from_raw_mode(rustix::fs::fstat(owned)?.st_mode);
+            rustix::fs::fchmod(owned, mode | Mode::RUSR | Mode::WUSR)?;
+            let changed = change();
+            let _ = rustix::fs::fchmod(owned, mode);
+            changed
+        }
+        changed => changed,
+    }
+}
+
+/// It is to be another's, under the name that `rename` gives it.
+///
+/// The mark goes last: who is killed between the two leaves a file that is not ours, by its name.
+pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    rename()?;
+    if marked {
+        // Its new name may look like one of ours as well, that of a file that was kept.
+        let _ = keep(owned);
+    }
+    Ok(())
+}
+
+/// Removes from the directory `dir`, whose number that is, what processes that died have left of names that are ours.
+///
+/// Gives where the next look should begin, if this one did not reach the end. What fails is left.
+pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8]) -> bool) -> Option<u64> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::openat(CWD, dir, flags, Mode::empty()).ok()?;
+    if rustix::fs::fstat(&dir).ok()?.st_ino != number {
+        return None;
+    }
+    if reach.from > 0 {
+        rustix::fs::seek(&dir, SeekFrom::Start(reach.from)).ok()?;
+    }
+    let mut entries = Vec::with_capacity(32 << 10);
+    let mut entries = RawDir::new(&dir, entries.spare_capacity_mut());
+    let (mut from, mut removals) = (reach.from, reach.most);
+    for looked_at in 1.. {
+        let entry = entries.next()?.ok()?;
+        if is_ours(entry.file_name().to_bytes()) {
+            let _ = sweep_one(&dir, entry.file_name(), &mut removals);
+        }
+        if removals == 0 {
+            // Of a tree there may be more, where this look ends.
+            return Some(from);
+        }
+        from = entry.next_entry_cookie();
+        if looked_at >= reach.most {
+            return Some(from);
+        }
+    }
+    None
+}
+
+fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Result<()> {
+    let look = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+    let seen = look()?;
+    if seen.st_uid != rustix::process::geteuid().as_raw() {
+        return Ok(());
+    }
+    let kind = FileType::from_raw_mode(seen.st_mode);
+    let (flags, remove) = match kind {
+        FileType::RegularFile => (OFlags::NONBLOCK, AtFlags::empty()),
+        FileType::Directory => (OFlags::DIRECTORY, AtFlags::REMOVEDIR),
+        _ => return Ok(()),
+    };
+    let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let left = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
+    if !is_same_inode(&seen, &rustix::fs::fstat(&left)?) {
+        return Ok(());
+    }
+    let mut remove = || {
+        let ours = match marked(&left, name)? {
+            Marked::Ours if kind == FileType::Directory => matches!(tree::empty(&left, removals), Ok(true)),
+            Marked::Ours | Marked::NotYet => true,
+            Marked::NotOurs => false,
+        };
+        // By now its name might be somebody else's.
+        if ours && is_same_inode(&seen, &look()?) {
+            *removals = removals.saturating_sub(1);
+            rustix::fs::unlinkat(dir, name, remove)?;
+        }
+        Ok(())
+    };
+    if kind == FileType::Directory {
+        rustix::fs::flock(&left, FlockOperation::NonBlockingLockExclusive)?;
+        return remove();
+    }
+    // Whoever has just made it waits until we are done, and then sees whether it is still there.
+    leased(left.as_fd(), F_RDLCK, remove).unwrap_or(Ok(()))
+}
+
+enum Marked {
+    Ours,
+    /// Its owner died before it could mark it.
+    NotYet,
+    NotOurs,
+}
+
+fn marked(left: &File, name: &CStr) -> rustix::io::Result<Marked> {
+    let made = Made::look(left)?;
+    let mut value = [0; 9];
+    Ok(match rustix::fs::fgetxattr(left, MARK, &mut value[..]) {
+        Ok(len) if value[..len] == made.mark_of(name.to_bytes()) => Marked::Ours,
+        Err(Errno::NODATA) if made.is_new() => Marked::NotYet,
+        Ok(_) | Err(Errno::NODATA) => Marked::NotOurs,
+        Err(error) => return Err(error),
+    })
+}
+
+fn is_same_inode(one: &Stat, other: &Stat) -> bool {
+    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
+}
+
+/// Cuts off blocks behind the file's end, unless somebody else has the file open, who may be writing there.
+#[expect(clippy::disallowed_methods, reason = "nobody looks at it but by its one descriptor")]
+pub(crate) fn cut_behind(file: &File) {
+    let _ = leased(file.as_fd(), F_WRLCK, || file.metadata().and_then(|metadata| file.set_len(metadata.len())));
+}
+
+/// Does something while nobody else has the file open: for writing, if we have it open for reading (`F_RDLCK`), else at all
+/// (`F_WRLCK`). `None` if somebody has, or that cannot be told.
+///
+/// Should somebody want to open it meanwhile, the kernel lets that wait for a moment and tells us by a signal: by `SIGURG`, which
+/// does nothing, in place of `SIGIO`, which would end the process.
+fn leased<T>(file: BorrowedFd<'_>, kind: c_int, work: impl FnOnce() -> T) -> Option<T> {
+    if !KNOWS_LEASES || fcntl_int(file, F_SETSIG, SIGURG) != 0 {
+        return None;
+    }
+    let done = (fcntl_int(file, F_SETLEASE, kind) == 0).then(work);
+    fcntl_int(file, F_SETLEASE, F_UNLCK);
+    fcntl_int(file, F_SETSIG, 0);
+    done
+}
+
+fn fcntl_int(file: BorrowedFd<'_>, command: c_int, argument: c_int) -> c_int {
+    unsafe extern "C" {
+        fn fcntl(file: c_int, command: c_int, ...) -> c_int;
+    }
+    // SAFETY: the C library's own `fcntl`; the descriptor is open, and each of these commands takes an integer.
+    unsafe { fcntl(file.as_raw_fd(), command, argument) }
+}
+
+/// The numbers below are those of most processors; a few have their own.
+const KNOWS_LEASES: bool = cfg!(any(
+    target_arch = "x86",
+    target_arch = "x86_64",
+    target_arch = "arm",
+    target_arch = "aarch64",
+    target_arch = "riscv64",
+    target_arch = "powerpc64",
+    target_arch = "s390x",
+    target_arch = "loongarch64"
+));
+const F_SETSIG: c_int = 10;
+const F_SETLEASE: c_int = 1024;
+const F_RDLCK: c_int = 0;
+const F_WRLCK: c_int = 1;
+const F_UNLCK: c_int = 2;
+const SIGURG: c_int = 23;

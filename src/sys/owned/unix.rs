@@ -1,0 +1,225 @@
+//! Unix: made exclusively, under no umask's rule, and removed by what was made, not by what has its name now.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
+use rustix::io::{Errno, retry_on_intr};
+
+use super::system::{Made, NEW};
+use crate::error::PathError;
+use crate::sys::tree;
+
+/// A new file at `path`, of mode 0600 at most, and not marked, until [`finish_file`].
+///
+/// # Errors
+/// `AlreadyExists` also where somebody swept it away before it was ours: who asks takes another name.
+pub(crate) fn create_file(path: &Path, marked: bool) -> io::Result<File> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, NEW))?);
+    if marked {
+        match rustix::fs::fstat(&file) {
+            Ok(made) if made.st_nlink == 0 => return Err(Errno::EXIST.into()),
+            Ok(_) => {}
+            Err(error) => {
+                let _ = fs::remove_file(path);
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(file)
+}
+
+/// Exactly that mode, marked under that name if that is asked for and can be done.
+pub(crate) fn finish_file(file: &File, path: &Path, mode: u32, marked: bool) -> io::Result<()> {
+    Ok(finish(file, path, mode, marked)?)
+}
+
+fn finish(owned: &File, path: &Path, mode: u32, marked: bool) -> rustix::io::Result<()> {
+    let made = Made::look(owned)?;
+    let mut has = made.mode();
+    if marked && made.mark(owned, path) == Err(Errno::ACCESS) {
+        // The umask took away what it takes to mark it.
+        retry_on_intr(|| rustix::fs::fchmod(owned, NEW))?;
+        has = NEW;
+        let _ = made.mark(owned, path);
+    }
+    let wanted = Mode::from_raw_mode(mode as RawMode);
+    if has != wanted {
+        retry_on_intr(|| rustix::fs::fchmod(owned, wanted))?;
+    }
+    Ok(())
+}
+
+/// The file once more, with a cursor of its own, whatever has its name now.
+///
+/// # Errors
+/// `NotFound` where the system opens by name alone, and the name is another's.
+pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
+    if cfg!(any(target_os = "linux", target_os = "android")) {
+        let same = File::options().read(true).write(true).open(format!("/proc/self/fd/{}", file.as_raw_fd()));
+        if !same.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return same;
+        }
+    }
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let again = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty()))?);
+    if inode(file)? == inode(&again)? { Ok(again) } else { Err(taken_over()) }
+}
+
+fn inode(file: &File) -> io::Result<(u64, u64)> {
+    file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+fn taken_over() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name is another's by now")
+}
+
+/// Whether that name is still this file's.
+///
+/// # Errors
+/// `NotFound` if it is not.
+pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<()> {
+    let named = fs::symlink_metadata(path)?;
+    if inode(file)? == (named.dev(), named.ino()) { Ok(()) } else { Err(taken_over()) }
+}
+
+/// Closes the file and takes its name away, and says what went wrong with that.
+pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
+    // While it is open, nobody who sweeps can be faster.
+    let removed = fs::remove_file(path);
+    drop(file);
+    removed
+}
+
+pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// A directory of ours.
+#[derive(Debug)]
+pub(crate) struct OwnedDir {
+    /// What shows that we live, where it is marked.
+    held: Option<File>,
+    /// Which one it is, as far as that is known.
+    inode: Option<(u64, u64)>,
+}
+
+impl OwnedDir {
+    /// A new directory at `path`, of exactly that mode; if it is to be marked, held as long as it is ours.
+    ///
+    /// # Errors
+    /// `AlreadyExists` also where it was gone, or another's, before it was ours: who asks takes another name.
+    pub(crate) fn create(path: &Path, mode: u32, marked: bool) -> io::Result<OwnedDir> {
+        rustix::fs::mkdirat(CWD, path, if marked { NEW } else { Mode::RWXU })?;
+        let hold = || {
+            let held = open_directory(path)?;
+            if marked {
+                // Whoever sweeps holds the lock, and removes it.
+                rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared)?;
+            }
+            let made = rustix::fs::fstat(&held)?;
+            if made.st_nlink == 0 || made.st_uid != rustix::process::geteuid().as_raw() {
+                return Err(Errno::EXIST);
+            }
+            finish(&held, path, mode, marked)?;
+            Ok((held, inode_of(&made)))
+        };
+        match hold() {
+            Ok((held, inode)) => Ok(OwnedDir { held: marked.then_some(held), inode: Some(inode) }),
+            Err(Errno::MFILE | Errno::NFILE) if !marked => {
+                let inode = fs::symlink_metadata(path).map(|made| (made.dev(), made.ino())).ok();
+                Ok(OwnedDir { held: None, inode })
+            }
+            Err(error) => {
+                let _ = fs::remove_dir(path);
+                match error {
+                    // Somebody swept it away, or put something else there.
+                    Errno::NOENT | Errno::LOOP | Errno::NOTDIR | Errno::WOULDBLOCK => Err(Errno::EXIST.into()),
+                    error => Err(error.into()),
+                }
+            }
+        }
+    }
+
+    /// It is not ours any more.
+    pub(crate) fn keep(self) {
+        self.held.iter().for_each(super::unmark);
+    }
+
+    /// Removes it with all that is in it, if it still has that name.
+    ///
+    /// # Errors
+    /// The first, when all that can be removed is; `NotFound` if the name is another's.
+    pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(taken_over()) };
+        let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
+        let parent = rustix::fs::openat(CWD, parent, flags, Mode::empty())?;
+        let named = inode_of(&rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        if self.inode.is_some_and(|made| made != named) {
+            return Err(taken_over());
+        }
+        let held = match self.held {
+            Some(held) => held,
+            // By now its name might be another's all the same.
+            None => open_directory(path)?,
+        };
+        if inode_of(&rustix::fs::fstat(&held)?) != named {
+            return Err(taken_over());
+        }
+        let remove = || rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
+        for _ in 0..ROUNDS {
+            let removed = remove();
+            if removed.is_ok() {
+                return Ok(());
+            }
+            // Also if it has to stay: what is in it need not.
+            tree::empty(&held, &mut usize::MAX.clone()).map_err(|error| PathError::within(path, error))?;
+            if !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
+                break;
+            }
+        }
+        Ok(remove()?)
+    }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "they have other types on other systems")]
+fn inode_of(found: &Stat) -> (u64, u64) {
+    (found.st_dev as u64, found.st_ino as u64)
+}
+
+/// Others may be putting things there.
+const ROUNDS: usize = 16;
+
+/// Also where an umask took away what it takes to open it.
+fn open_directory(path: &Path) -> rustix::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open = || retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty())).map(File::from);
+    match open() {
+        Err(Errno::ACCESS) => {
+            unlock(path)?;
+            open()
+        }
+        done => done,
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unlock(path: &Path) -> rustix::io::Result<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = rustix::fs::openat(CWD, path, flags, Mode::empty())?;
+    rustix::fs::chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), NEW)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unlock(path: &Path) -> rustix::io::Result<()> {
+    rustix::fs::chmodat(CWD, path, NEW, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const PATH_ONLY: OFlags = OFlags::PATH;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const PATH_ONLY: OFlags = OFlags::RDONLY;

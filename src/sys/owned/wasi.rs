@@ -1,0 +1,79 @@
+//! WASI: names by the standard library's calls, made exclusively, with no more protection than the host gives.
+//!
+//! There are no modes and no users, so nothing is private to anybody but by what the host opens to whom; and nobody can
+//! tell who lives, so nothing is swept. What has taken over a directory's name is removed in its place.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Stat};
+
+use crate::sys::tree;
+
+pub(crate) fn create_file(path: &Path, _: bool) -> io::Result<File> {
+    OpenOptions::new().create_new(true).read(true).write(true).open(path)
+}
+
+pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool) -> io::Result<()> {
+    Ok(())
+}
+
+/// The file once more, with a cursor of its own.
+///
+/// # Errors
+/// `NotFound` if the name is another's.
+pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
+    let again = OpenOptions::new().read(true).write(true).open(path)?;
+    require_same(file, &rustix::fs::fstat(&again)?)?;
+    Ok(again)
+}
+
+/// Whether that name is still this file's.
+///
+/// # Errors
+/// `NotFound` if it is not.
+pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<()> {
+    require_same(file, &rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+fn require_same(file: &File, named: &Stat) -> io::Result<()> {
+    let made = rustix::fs::fstat(file)?;
+    if (made.st_dev, made.st_ino) == (named.st_dev, named.st_ino) {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::NotFound, "the name is another's by now"))
+}
+
+/// Closes the file and takes its name away, and says what went wrong with that.
+pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
+    // There are hosts that remove no file that is open.
+    drop(file);
+    remove_name(path)
+}
+
+pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// A directory of ours.
+#[derive(Debug)]
+pub(crate) struct OwnedDir;
+
+impl OwnedDir {
+    pub(crate) fn create(path: &Path, _: u32, _: bool) -> io::Result<OwnedDir> {
+        fs::create_dir(path).map(|()| OwnedDir)
+    }
+
+    /// It is not ours any more.
+    pub(crate) fn keep(self) {}
+
+    /// Removes it with all that is in it.
+    ///
+    /// # Errors
+    /// The last attempt's; `NotFound` if nothing has that name.
+    pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
+        fs::symlink_metadata(path)?;
+        tree::remove(path)
+    }
+}
