@@ -56,8 +56,10 @@ fn p10_a_refusal_is_told_to_who_was_refused() {
     ByHand::new(spool.write_all(&[1; 50_000])).finish().unwrap();
     let large = vec![2; 60_000];
     {
+        let hold = executor.hold();
         let mut refused = ByHand::new(spool.write(&large));
         assert!(refused.poll().is_pending());
+        drop(hold);
         refused.until_woken();
     }
     assert_eq!(ByHand::new(spool.write(b"ten bytes.")).finish().unwrap(), 10);
@@ -242,8 +244,10 @@ fn p10_the_end_is_before_a_gap_of_a_write_that_was_dropped() {
     ByHand::new(spool.write_all(b"0123456789")).finish().unwrap();
     at_once(spool.seek(SeekFrom::Start(100_000))).unwrap();
     {
+        let hold = executor.hold();
         let mut write = ByHand::new(spool.write(b"far out"));
         assert!(write.poll().is_pending());
+        drop(hold);
         write.until_woken();
     }
     assert_eq!(spool.len(), 10);
@@ -267,9 +271,11 @@ fn p10_another_write_asks_for_itself() {
     at_once(AsyncWriteExt::write_all(&mut writer, &[1; 100])).unwrap();
     let large = [2; 5000];
     {
+        let hold = executor.hold();
         let mut refused = ByHand::new(spool.write(&large));
         let mut refused_too = ByHand::new(AsyncWriteExt::write(&mut writer, &large));
         assert!(refused.poll().is_pending() && refused_too.poll().is_pending());
+        drop(hold);
         refused.until_woken();
         refused_too.until_woken();
     }
