@@ -31,7 +31,7 @@
 //!   read-only nothing is made, and nothing can be swept.
 //! - *File systems* that several machines share, or without such attributes: nothing is marked there, and nothing swept.
 //!
-//! A process looks at a directory once, when it first makes a name there: at 65,536 entries, some 20 ms; if there are more, at
+//! A process looks at a directory once, when it first makes a name there: at 16,384 entries, some 10 ms; if there are more, at
 //! another 4,096 with each further name, until it has seen all. It asks again if the directory has been replaced, which it
 //! notices within a second.
 
@@ -211,7 +211,7 @@ enum Look {
 /// How long a directory is taken for the one that had that path.
 const CURRENT: Duration = Duration::from_secs(1);
 /// How many entries are looked at at first, and with each further name.
-const FIRST: usize = 65_536;
+const FIRST: usize = 16_384;
 const FURTHER: usize = 4_096;
 /// How many directories are remembered.
 const PLACES: usize = 1_024;
