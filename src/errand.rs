@@ -169,8 +169,8 @@ fn spawn<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> io::Re
         .map_err(|_| io::Error::other("the Tokio runtime has no thread for what may block"))
 }
 
-/// Where there are none, a task of its own is as far from everybody else's as work can be.
-const HAS_THREADS: bool = !cfg!(target_os = "wasi");
+/// Where there are none, the work is a task of its own, and the runtime waits for it.
+const HAS_THREADS: bool = !cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
 /// By which a write that was not done is known when it is polled again.
 #[derive(Debug, Clone, Copy, PartialEq)]

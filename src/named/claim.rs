@@ -33,7 +33,8 @@
 //!
 //! A process looks at a directory once, when it first makes a name there: at 16,384 entries, some 10 ms; if there are more, at
 //! another 4,096 with each further name, until it has seen all. It asks again if the directory has been replaced, which it
-//! notices within a second.
+//! notices within a second. A look removes at most as many entries as it may look at, those in directories included. Of 1,024
+//! directories a process knows that it has looked at them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -97,7 +98,7 @@ impl<'a> Claim<'a> {
             for _ in 0..ATTEMPTS {
                 let path = self.path(prefix, suffix)?;
                 match make(&path) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => known().lock().codes.forget(),
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                     made => return Ok((path, made?)),
                 }
             }
@@ -133,10 +134,12 @@ impl<'a> Claim<'a> {
 
 /// A relative directory, resolved; on Windows there are some that are relative to the current one of another drive.
 fn absolute(dir: &Path) -> io::Result<PathBuf> {
-    if cfg!(windows) && !dir.as_os_str().is_empty() {
-        return std::path::absolute(dir);
-    }
-    Ok(std::env::current_dir()?.join(dir))
+    let absolute = if cfg!(windows) && !dir.as_os_str().is_empty() {
+        std::path::absolute(dir)
+    } else {
+        std::env::current_dir().map(|current| current.join(dir))
+    };
+    absolute.map_err(|error| PathError::at(dir, error))
 }
 
 /// To another directory, or on Windows to a stream of a file that has another name.
@@ -150,36 +153,34 @@ const ATTEMPTS: usize = 64;
 /// The directory's number, and once for each process a look at what was left in it.
 fn enter(dir: &Path) -> Option<u64> {
     let now = Instant::now();
-    let place = known().lock().places.get(dir).copied();
-    let (number, look) = match place {
-        Some(place) if now.duration_since(place.asked) < CURRENT => (place.number, place.look),
-        place => {
-            let number = sys::number(dir);
-            let look = match place {
-                Some(place) if place.number == number => place.look,
-                _ => Look::Due(Reach { from: 0, most: FIRST }),
-            };
-            remember(dir, Place { number, asked: now, look });
-            (number, look)
-        }
-    };
-    if let (Some(number), Look::Due(reach)) = (number, look) {
-        // Another thread that comes here meanwhile need not wait for this.
-        remember(dir, Place { number: Some(number), asked: now, look: Look::Done });
-        if let Some(from) = sys::sweep(dir, number, reach, |name| code::is_in(name, number)) {
-            let look = Look::Due(Reach { from, most: FURTHER });
-            remember(dir, Place { number: Some(number), asked: now, look });
+    let is_current = |place: &&mut Place| now.duration_since(place.asked) < CURRENT;
+    let current = known().lock().places.get_mut(dir).filter(is_current).map(|place| (place.number, place.due.take()));
+    // Whoever has taken a look upon itself does it: others need not wait.
+    let (number, due) = current.unwrap_or_else(|| ask(dir, now));
+    if let (Some(number), Some(reach)) = (number, due) {
+        let from = sys::sweep(dir, number, reach, |name| code::is_in(name, number));
+        if let (Some(from), Some(place)) = (from, known().lock().places.get_mut(dir)) {
+            place.due = Some(Reach { from, most: FURTHER });
         }
     }
     number
 }
 
-fn remember(dir: &Path, place: Place) {
+/// The directory's number, and what of it is to be looked at.
+fn ask(dir: &Path, now: Instant) -> (Option<u64>, Option<Reach>) {
+    let number = sys::number(dir);
     let places = &mut known().lock().places;
+    let due = match places.get_mut(dir) {
+        Some(place) if place.number == number => place.due.take(),
+        _ => Some(Reach { from: 0, most: FIRST }),
+    };
     if places.len() >= PLACES && !places.contains_key(dir) {
-        places.clear();
+        if let Some(any) = places.keys().next().cloned() {
+            places.remove(&any);
+        }
     }
-    places.insert(dir.to_owned(), place);
+    places.insert(dir.to_owned(), Place { number, asked: now, due: None });
+    (number, due)
 }
 
 fn known() -> &'static Mutex<Known> {
@@ -195,17 +196,11 @@ struct Known {
 }
 
 /// What is known of a directory.
-#[derive(Clone, Copy)]
 struct Place {
     number: Option<u64>,
     asked: Instant,
-    look: Look,
-}
-
-#[derive(Clone, Copy)]
-enum Look {
-    Due(Reach),
-    Done,
+    /// What has still to be looked at.
+    due: Option<Reach>,
 }
 
 /// How long a directory is taken for the one that had that path.

@@ -14,23 +14,24 @@ const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Randomness for the next few, asked of the system at once.
 ///
-/// A child that was forked has the same: where both make a name in one directory, the second finds it taken, and
-/// forgets what it has.
+/// A child that was forked asks for its own: what it knows of its parent's names it shall not be able to guess.
 #[derive(Default)]
 pub(super) struct Codes {
     random: [[u8; RANDOM + 4]; 16],
     left: usize,
+    process: u32,
 }
 
 impl Codes {
     /// A new one for a name in a directory of that number; in one without, it is nobody's.
     pub(super) fn next(&mut self, number: Option<u64>, prefix: &[u8], suffix: &[u8]) -> io::Result<Code> {
-        if self.left == 0 {
+        let process = std::process::id();
+        if self.left == 0 || self.process != process {
             let random: [u8; 16 * (RANDOM + 4)] = sys::random_bytes()?;
             for (code, random) in self.random.iter_mut().zip(random.chunks_exact(RANDOM + 4)) {
                 code.copy_from_slice(random);
             }
-            self.left = self.random.len();
+            (self.left, self.process) = (self.random.len(), process);
         }
         self.left -= 1;
         let mut bytes = self.random[self.left];
@@ -39,10 +40,6 @@ impl Codes {
             bytes[RANDOM..].copy_from_slice(&check);
         }
         Ok(Code::of(bytes))
-    }
-
-    pub(super) fn forget(&mut self) {
-        self.left = 0;
     }
 }
 

@@ -16,8 +16,8 @@ use crate::sys::{self, OwnedDir};
 /// Mode 0700, under a name that nobody can guess. A relative directory is resolved when it is made: what the current
 /// directory is later changes nothing.
 ///
-/// Removing never follows a symlink, nor leaves the directory, whatever others do in it meanwhile; entries that are read-only
-/// go too, and what has been mounted there stays. What has been renamed or moved away is not ours any more and stays
+/// Removing never follows a symlink, nor (on Unix) leaves the directory, whatever others do in it meanwhile; entries that are
+/// read-only go too, and what has been mounted there stays. What has been renamed or moved away is not ours any more and stays
 /// as well. The drop says nothing of what it could not remove: [`close`](Self::close) does.
 ///
 /// Where what a killed process leaves is swept by the next that makes a name there (see [`named`](crate::named)), it holds
@@ -97,6 +97,9 @@ impl TempDir {
     }
 
     /// Leaves it where it is, for good, and returns where that is. Nobody will remove it.
+    ///
+    /// (But where not even its mark can be taken away, on a disk that fails or has become read-only: that holds as long as the
+    /// process lives.)
     ///
     /// ```
     /// # let place = spooled::TempDir::new()?;

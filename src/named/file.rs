@@ -22,12 +22,13 @@ use crate::sys;
 /// when it is made: what the current directory is later changes nothing. Reading and writing go to the file itself, without
 /// a buffer, also through `&NamedTempFile`. On Windows, which has no modes, the directory's access list says who may open it.
 ///
-/// The drop closes the file and removes its name, and says nothing if that fails: [`close`](Self::close) does. A name that has been
-/// renamed away is not followed. On Windows a program that has the file open and does not share deletion keeps the name
+/// The drop closes the file and removes what has its name, and says nothing if that fails: [`close`](Self::close) does. A name
+/// that has been renamed away is not followed. On Windows a program that has the file open and does not share deletion keeps the name
 /// until it closes: the drop waits a quarter of a second for that, and leaves it then. What a process that was killed leaves is swept by the next that makes a name in that
 /// directory: see [`named`](crate::named).
 ///
-/// Costs what the system takes to make a file and to remove one: the directory's answer, nothing of ours. A program that
+/// Costs what the system takes to make a file and to remove one; where what a dead process leaves is swept, two more calls when
+/// it is used first, which mark it, and with a process's first name in a directory a look at what is there. A program that
 /// need not know where the file is has it cheaper, and safer, from [`tempfile`](crate::tempfile()).
 ///
 /// ```
@@ -197,8 +198,8 @@ impl NamedTempFile {
     /// Gives the file the name `path`, in place of what had it, and returns it.
     ///
     /// Atomic at the path: whoever looks there finds what was there before, or this. On the same file system it is one
-    /// rename, to another it is copied, and what is returned is the copy. A symlink at the path is itself replaced. It is not a
-    /// sync: see [`File::sync_all`].
+    /// rename, to another it is copied (its holes become zeros, and it loses extended attributes), and what is returned is the
+    /// copy. A symlink at the path is itself replaced. It is not a sync: see [`File::sync_all`].
     ///
     /// # Errors
     /// What the system answered, naming the path; [`NotFound`](io::ErrorKind::NotFound) also where the file's own name is
@@ -243,11 +244,7 @@ impl NamedTempFile {
             Ok(Some(copy)) => Ok(copy),
             Ok(None) => {
                 self.cut_behind();
-                let had = self.name.take();
-                if self.name.sweepable && had.file_name() == path.file_name() {
-                    // Here or elsewhere, it may still look like a name of ours.
-                    let _ = sys::keep(&self.file);
-                }
+                self.name.take();
                 Ok(self.file)
             }
             Err(error) => Err(PersistError { error: PathError::at(path, error), file: self }),
@@ -257,8 +254,11 @@ impl NamedTempFile {
     /// The copy, if it had to be one.
     fn rename(&self, path: &Path, existing: Existing) -> io::Result<Option<File>> {
         let target = Target::new(path, existing)?;
-        self.finished()?;
-        sys::is_same(self.as_file(), self.path())?;
+        let ours = self.finished().and_then(|()| sys::is_same(&self.file, self.path()));
+        ours.map_err(|error| PathError::at(self.path(), error))?;
+        if existing == Existing::Replace && path == self.path() {
+            return self.unmark().map(|()| None);
+        }
         match sys::let_go(self.as_file(), self.name.sweepable, || target.rename(self.path())) {
             Ok(()) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy(&target).map(Some),
@@ -287,8 +287,7 @@ impl NamedTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn keep(mut self) -> Result<(File, PathBuf), PersistError> {
-        let keep = || if self.name.sweepable { sys::keep(&self.file) } else { Ok(()) };
-        match self.finished().and_then(|()| keep()) {
+        match self.finished().and_then(|()| self.unmark()) {
             Ok(()) => {
                 self.cut_behind();
                 let path = self.name.take();
@@ -296,6 +295,11 @@ impl NamedTempFile {
             }
             Err(error) => Err(PersistError { error: PathError::at(self.path(), error), file: self }),
         }
+    }
+
+    /// Nobody is to remove it any more, under the name that it has.
+    fn unmark(&self) -> io::Result<()> {
+        if self.name.sweepable { sys::keep(&self.file) } else { Ok(()) }
     }
 
     /// Blocks that were set aside are no use to a file that stays.

@@ -25,7 +25,7 @@ impl SpooledTempFile {
     ///
     /// # Errors
     /// As for [`roll`](Self::roll) and [`into_file`](Self::into_file), and what the directory answered to the name, which the
-    /// error names. It gives the spool back; nothing is left.
+    /// error names. It gives the spool back, which may have rolled by then; nothing is left.
     ///
     /// ```
     /// use spooled::SpooledTempFile;

@@ -2,14 +2,23 @@
 //!
 //! | Python | here |
 //! |---|---|
-//! | `TemporaryFile` | [`tempfile`](crate::tempfile()), [`tempfile_in`](crate::tempfile_in) |
-//! | `SpooledTemporaryFile` | [`SpooledTempFile`](crate::SpooledTempFile) |
-//! | `NamedTemporaryFile` | [`NamedTempFile`]; with `delete=False`, [`NamedTempFile::keep`] |
-//! | `TemporaryDirectory` | [`TempDir`]; its `cleanup`, [`TempDir::close`] |
-//! | `mkstemp`, `mkdtemp` | [`NamedTempFile::keep`], [`TempDir::keep`] |
-//! | `prefix=`, `suffix=` | [`NamedOptions`] |
-//! | `dir=` | [`new_in`](NamedTempFile::new_in), [`tempfile_in`](NamedOptions::tempfile_in) |
-//! | `gettempdir` | [`default_directory`](crate::default_directory) |
+//! | `TemporaryFile()` | [`tempfile`](crate::tempfile()), [`tempfile_in`](crate::tempfile_in) |
+//! | `SpooledTemporaryFile(max_size)` | [`SpooledTempFile::new`](crate::SpooledTempFile::new) |
+//! | its `rollover()`, `_rolled` | [`roll`](crate::SpooledTempFile::roll), [`is_rolled`](crate::SpooledTempFile::is_rolled) |
+//! | `NamedTemporaryFile()` | [`NamedTempFile::new`], [`new_in`](NamedTempFile::new_in) |
+//! | its `name`, `close()` | [`path`](NamedTempFile::path), [`close`](NamedTempFile::close), or a drop |
+//! | `NamedTemporaryFile(delete=False)` | [`NamedTempFile::keep`] |
+//! | `NamedTemporaryFile`, then `os.replace` | [`NamedTempFile::persist`], [`persist_noclobber`](NamedTempFile::persist_noclobber) |
+//! | `TemporaryDirectory()`, its `cleanup()` | [`TempDir::new`], [`close`](TempDir::close), or a drop |
+//! | `TemporaryDirectory(ignore_cleanup_errors=True)` | a drop |
+//! | `TemporaryDirectory(delete=False)`, `mkdtemp()` | [`TempDir::keep`] |
+//! | `mkstemp()` | [`NamedTempFile::keep`] |
+//! | `prefix=`, `suffix=`, `dir=` | [`NamedOptions`] and its [`tempfile_in`](NamedOptions::tempfile_in), [`tempdir_in`](NamedOptions::tempdir_in) |
+//! | `gettempdir()` | [`default_directory`](crate::default_directory) |
+//! | `mktemp()` | nothing: somebody else can take the name first |
+//!
+//! Two errors that give something back have one name: [`named::PersistError`](PersistError) gives a [`NamedTempFile`], with the
+//! fields of the `tempfile` crate's, and [`spooled::PersistError`](crate::PersistError) a spool.
 //!
 //! Where a name can be avoided, avoid it: a file without one cannot be found, guessed, replaced or left behind. A
 //! [`SpooledTempFile`](crate::SpooledTempFile) that has to have one after all gets it by
@@ -23,11 +32,16 @@
 //! persisted, not another user's, not what only looks like one of our names, and nothing that was copied, moved or put
 //! in its place.
 //!
-//! On Linux and Android that is so on ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, and tmpfs from Linux 6.6 on, as long as they are
-//! mounted with extended attributes. On Windows it is so of files, on the machine's own volumes; directories stay, and
-//! of a directory of more than 16,384 entries the rest is not looked at. (Those parts ran under Wine, with another attribute
-//! for a mark than Windows has.) On network file systems, where nobody here knows who lives, and on other systems,
-//! nothing is swept. Under WASI a name is as private as the host makes it, and no more.
+//! A program that was handed a path is no owner. A file stays for as long as anybody has it open for writing; but what a
+//! program only reads, or does in a [`TempDir`], can go as soon as the process that made it is dead.
+//!
+//! On Linux that is so on ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, and tmpfs from Linux 6.6 on, as long as they are mounted
+//! with extended attributes. On Windows it is so of files, on the machine's own volumes; directories stay, and of a directory
+//! of more than 16,384 entries the rest is not looked at. (Those parts ran under Wine, with another attribute for a mark than
+//! Windows has.) On network file systems, where nobody here knows who lives, and on other systems, nothing is swept.
+//!
+//! To learn who has a file open, Linux is asked for a lease, which is given back at once: a program that opens the file in
+//! that moment waits for it, and the process that sweeps may get a `SIGURG`, which does nothing unless it is handled.
 //!
 //! The look costs some 0.3 ms for the first thousand entries (on Linux), once for each process and directory; it ends after
 //! 16,384 entries, and goes on by 4,096 with each further name.

@@ -72,7 +72,12 @@ impl Disk {
             }
         }
         match made {
-            Ok(file) => Ok(Disk { file, directory, backing, ahead: 0, file_size, home: home.cloned(), reusable }),
+            Ok(file) => {
+                // What the current directory is later changes nothing.
+                let relative = directory.is_relative();
+                let directory = if relative { std::path::absolute(&directory).unwrap_or(directory) } else { directory };
+                Ok(Disk { file, directory, backing, ahead: 0, file_size, home: home.cloned(), reusable })
+            }
             Err(error) => Err(PathError::at(&directory, error)),
         }
     }

@@ -1,4 +1,5 @@
-//! The one safe vocabulary over what systems do differently: an anonymous file, and questions about where it would go.
+//! The one safe vocabulary over what systems do differently: an anonymous file, a name that a process owns, all that is in a
+//! directory, and questions about where a file would go.
 //!
 //! Knows nothing of spools. The only `unsafe` code of the crate is below this module.
 #![allow(

@@ -37,10 +37,6 @@ pub(super) fn open_unlinked(_: &Path) -> io::Result<Handle> {
     unsupported()
 }
 
-pub(super) fn create_named(_: &Path) -> io::Result<(File, PathBuf)> {
-    unsupported()
-}
-
 pub(super) fn make_private(_: &File) -> io::Result<()> {
     unsupported()
 }

@@ -1,4 +1,4 @@
-//! Linux and Android: an extended attribute is the mark, and who is dead is what nobody holds any more.
+//! Linux: an extended attribute is the mark, and who is dead is what nobody holds any more.
 //!
 //! A file's owner has it open for writing, from the call that made it on. The kernel gives a read lease only on a file that
 //! nobody has open so, in whatever namespace or container, or over an overlay: no lock of ours has to lie on a file that
@@ -14,7 +14,8 @@
 //! what a file does.
 //!
 //! Nothing is marked, and so nothing swept, where processes of another kernel may work that our kernel cannot tell of
-//! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6).
+//! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6) or no times of birth, nor
+//! on Android.
 
 use std::ffi::{CStr, c_int};
 use std::fs::File;
@@ -35,7 +36,8 @@ use crate::sys::tree;
 /// The directory's own number, by which names made in it can be told from all others, if what is left in it can be swept.
 pub(crate) fn number(dir: &Path) -> Option<u64> {
     let kind = rustix::fs::statfs(dir).ok()?.f_type as u32;
-    if !OF_THIS_KERNEL.contains(&kind) {
+    // Android may end a process for a call that an older one did not know (`statx`).
+    if cfg!(target_os = "android") || !OF_THIS_KERNEL.contains(&kind) {
         return None;
     }
     match rustix::fs::getxattr(dir, MARK, &mut [0_u8; 0]) {
@@ -62,9 +64,13 @@ const MARK: &CStr = c"user.spooled";
 pub(super) struct Made(Statx);
 
 impl Made {
+    /// # Errors
+    /// `NOTSUP` also where no birth is known.
     pub(super) fn look(owned: impl AsFd) -> rustix::io::Result<Self> {
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-        rustix::fs::statx(owned, c"", AtFlags::EMPTY_PATH, wanted).map(Self)
+        let found = rustix::fs::statx(owned, c"", AtFlags::EMPTY_PATH, wanted)?;
+        let known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
+        if known { Ok(Self(found)) } else { Err(Errno::NOTSUP) }
     }
 
     pub(super) fn mode(&self) -> Mode {
@@ -79,7 +85,6 @@ impl Made {
 
     /// FNV-1a of all that a copy, or another name, does not share.
     fn mark_of(&self, name: &[u8]) -> [u8; 8] {
-        // Where no birth is known, both are 0.
         let birth = self.0.stx_btime;
         let birth = [birth.tv_sec.to_le_bytes(), u64::from(birth.tv_nsec).to_le_bytes()];
         let all = [self.0.stx_ino.to_le_bytes(), birth[0], birth[1]];
@@ -93,8 +98,7 @@ impl Made {
         let Statx { stx_btime, stx_ctime, stx_mtime, stx_size, .. } = self.0;
         let at_birth = |time: StatxTimestamp| (time.tv_sec, time.tv_nsec) == (stx_btime.tv_sec, stx_btime.tv_nsec);
         let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
-        StatxFlags::from_bits_retain(self.0.stx_mask).contains(StatxFlags::BTIME)
-            && at_birth(stx_ctime)
+        at_birth(stx_ctime)
             && at_birth(stx_mtime)
             && self.mode().difference(NEW).is_empty()
             && (is_directory || stx_size == 0)
@@ -120,8 +124,7 @@ pub(crate) fn unmark(owned: impl AsFd) {
 /// It is not ours any more, under the name that it has.
 pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
     let owned = owned.as_fd();
-    let made = Made::look(owned)?;
-    if made.is_new() {
+    if let Some(made) = Made::look(owned).ok().filter(Made::is_new) {
         // On a clock that ticks slowly: without a mark it would look as if it were waiting for one.
         let changed = made.0.stx_mtime;
         let last_modification = Timespec { tv_sec: changed.tv_sec, tv_nsec: i64::from(changed.tv_nsec ^ 1) };

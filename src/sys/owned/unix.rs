@@ -1,4 +1,5 @@
-//! Unix: made exclusively, under no umask's rule, and removed by what was made, not by what has its name now.
+//! Unix: made exclusively, under no umask's rule. A directory is removed by what was made, not by what has its name now; a file
+//! by its name.
 
 use std::fs::{self, File};
 use std::io;
@@ -39,13 +40,19 @@ pub(crate) fn finish_file(file: &File, path: &Path, mode: u32, marked: bool) -> 
 }
 
 fn finish(owned: &File, path: &Path, mode: u32, marked: bool) -> rustix::io::Result<()> {
-    let made = Made::look(owned)?;
-    let mut has = made.mode();
-    if marked && made.mark(owned, path) == Err(Errno::ACCESS) {
-        // The umask took away what it takes to mark it.
-        retry_on_intr(|| rustix::fs::fchmod(owned, NEW))?;
-        has = NEW;
-        let _ = made.mark(owned, path);
+    // What cannot be marked is used all the same.
+    let made = if marked { Made::look(owned).ok() } else { None };
+    let mut has = match &made {
+        Some(made) => made.mode(),
+        None => Mode::from_raw_mode(rustix::fs::fstat(owned)?.st_mode as RawMode),
+    };
+    if let Some(made) = made {
+        if made.mark(owned, path) == Err(Errno::ACCESS) {
+            // The umask took away what it takes to mark it.
+            retry_on_intr(|| rustix::fs::fchmod(owned, NEW))?;
+            has = NEW;
+            let _ = made.mark(owned, path);
+        }
     }
     let wanted = Mode::from_raw_mode(mode as RawMode);
     if has != wanted {
@@ -130,9 +137,14 @@ impl OwnedDir {
         };
         match hold() {
             Ok((held, inode)) => Ok(OwnedDir { held: marked.then_some(held), inode: Some(inode) }),
-            Err(Errno::MFILE | Errno::NFILE) if !marked => {
-                let inode = fs::symlink_metadata(path).map(|made| (made.dev(), made.ino())).ok();
-                Ok(OwnedDir { held: None, inode })
+            Err(error @ (Errno::MFILE | Errno::NFILE)) if !marked => {
+                let made = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+                if Mode::from_raw_mode(made.st_mode as RawMode) != Mode::from_raw_mode(mode as RawMode) {
+                    // It takes a descriptor to give it another.
+                    let _ = fs::remove_dir(path);
+                    return Err(error.into());
+                }
+                Ok(OwnedDir { held: None, inode: Some(inode_of(&made)) })
             }
             Err(error) => {
                 let _ = fs::remove_dir(path);
@@ -147,8 +159,11 @@ impl OwnedDir {
 
     /// It is not ours any more.
     pub(crate) fn keep(self) {
-        if let Some(held) = &self.held {
-            let _ = super::keep(held);
+        if let Some(held) = self.held {
+            if super::keep(&held).is_err() {
+                // As long as we live, at least, nobody can take it for what a dead process left.
+                std::mem::forget(held);
+            }
         }
     }
 
@@ -179,7 +194,7 @@ impl OwnedDir {
                 return Ok(());
             }
             // Also if it has to stay: what is in it need not.
-            tree::empty(&held, &mut usize::MAX.clone()).map_err(|error| PathError::within(path, error))?;
+            tree::empty(&held, &mut { usize::MAX }).map_err(|error| PathError::within(path, error))?;
             if !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
                 break;
             }

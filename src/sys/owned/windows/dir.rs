@@ -16,9 +16,10 @@ pub(crate) struct OwnedDir {
 
 impl OwnedDir {
     /// A new directory at `path`; there are no modes.
-    pub(crate) fn create(path: &Path, _: u32, is_local: bool) -> io::Result<OwnedDir> {
+    pub(crate) fn create(path: &Path, _: u32, marked: bool) -> io::Result<OwnedDir> {
         fs::create_dir(path)?;
-        let made = if is_local { about::open(path).and_then(|dir| about::identity(&dir)).ok() } else { None };
+        // What would be marked lies where a number lasts.
+        let made = if marked { about::open(path).and_then(|dir| about::identity(&dir)).ok() } else { None };
         Ok(OwnedDir { made })
     }
 

@@ -20,11 +20,13 @@ pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
 /// Removes a file, also one that is read-only.
 pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Ok(()) => Ok(()),
-        Err(_) => {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             let _ = make_writable(path);
             remove_file(path)
         }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
+        Err(_) => remove_file(path),
+        Ok(()) => Ok(()),
     }
 }
 
