@@ -38,7 +38,8 @@
 //! On Linux that is so on ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, and tmpfs from Linux 6.6 on, as long as they are mounted
 //! with extended attributes. On Windows it is so of files, on the machine's own volumes; directories stay, and of a directory
 //! of more than 16,384 entries the rest is not looked at. (Those parts ran under Wine, with another attribute for a mark than
-//! Windows has.) On network file systems, where nobody here knows who lives, and on other systems, nothing is swept.
+//! Windows has.) On network file systems, where nobody here knows who lives, and on other systems, nothing is swept. Under WASI
+//! a name is as private as the host makes it, and no more.
 //!
 //! To learn who has a file open, Linux is asked for a lease, which is given back at once: a program that opens the file in
 //! that moment waits for it, and the process that sweeps may get a `SIGURG`, which does nothing unless it is handled.
