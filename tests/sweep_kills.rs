@@ -37,7 +37,7 @@ fn p5_so_they_do_under_every_umask() {
     }
     for umask in ["0", "077", "777"] {
         let scratch = Scratch::new();
-        among_eight(NAME, scratch.path(), 24, umask, None);
+        among_eight(NAME, scratch.path(), 16, umask, None);
     }
 }
 
@@ -52,7 +52,7 @@ fn p5_so_they_do_for_a_user_without_privileges() {
     }
     for umask in ["022", "0", "077", "777"] {
         let scratch = Scratch::new();
-        among_eight(NAME, scratch.path(), 24, umask, Some(NOBODY));
+        among_eight(NAME, scratch.path(), 16, umask, Some(NOBODY));
     }
 }
 
@@ -187,8 +187,8 @@ impl Model {
     #[track_caller]
     fn is_what_is_in(&self, directory: &Path, or: impl Fn(&Path) -> bool) {
         let there = names(directory).into_iter().map(|name| directory.join(name));
-        let there: Vec<_> = there.filter(|path| !or(path)).collect();
-        let unswept: Vec<_> = there.iter().filter(|path| !self.0.contains_key(*path)).collect();
+        let there: Vec<_> = there.collect();
+        let unswept: Vec<_> = there.iter().filter(|path| !self.0.contains_key(*path) && !or(path)).collect();
         assert!(unswept.is_empty(), "{} names are left, such as {}", unswept.len(), described(unswept[0]));
         let gone: Vec<_> = self.0.iter().filter(|(path, it)| it.certain && !there.contains(path)).collect();
         assert!(gone.is_empty(), "gone: {gone:?}");
@@ -562,11 +562,11 @@ fn before_each(calls: &[&str], name: &str, umask: &str, kinds: &[usize]) {
             model.is_what_is_in(scratch.path(), |left| unclaimed(left) || (umask == "777" && is_bare(left)));
         }
     }
-    assert!(killed > 5 * kinds.len() / 2, "killed at {killed} moments");
+    assert!(killed > 2 * kinds.len(), "killed at {killed} moments");
 }
 
-/// All of them but the last, which only holds what others drop.
-const EACH: [usize; 21] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 15, 16, 17, 18, 19, 20, 22];
+/// All of them but those that do what others do.
+const EACH: [usize; 18] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13, 14, 18, 19, 20, 22];
 
 const CHANGES: [&str; 12] = [
     "mkdirat",
