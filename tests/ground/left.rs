@@ -148,6 +148,7 @@ const RESTS: &str = "rests";
 /// A process looks at a directory when it first makes a name there, and goes by its path: under a path that it does not know, it
 /// is a newcomer each time.
 pub(crate) struct Paths {
+    directory: PathBuf,
     scratch: Scratch,
     next: AtomicUsize,
 }
@@ -155,17 +156,17 @@ pub(crate) struct Paths {
 impl Paths {
     #[track_caller]
     pub(crate) fn to(directory: &Path) -> Self {
-        let scratch = Scratch::new();
-        for at in 0..PATHS {
-            std::os::unix::fs::symlink(directory, scratch.path().join(at.to_string())).unwrap();
-        }
-        Self { scratch, next: AtomicUsize::new(0) }
+        Self { directory: directory.to_owned(), scratch: Scratch::new(), next: AtomicUsize::new(0) }
     }
 
     /// One that is not known yet, or not any more.
     pub(crate) fn unknown(&self) -> PathBuf {
-        let next = self.next.fetch_add(1, Ordering::Relaxed) % PATHS;
-        self.scratch.path().join(next.to_string())
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.scratch.path().join((next % PATHS).to_string());
+        if next < PATHS {
+            std::os::unix::fs::symlink(&self.directory, &path).unwrap();
+        }
+        path
     }
 
     /// Makes a name there as a newcomer does, and takes it away.
