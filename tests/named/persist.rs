@@ -87,10 +87,12 @@ fn p4_a_file_whose_name_is_gone_or_anothers_cannot_be_persisted() {
         if taken {
             fs::write(file.path(), "somebody else's").unwrap();
         }
+        // The path that is at fault.
+        let own = file.path().to_owned();
         let failed = file.persist(ground.join("target")).unwrap_err();
-        assert_names(failed.error(), ErrorKind::NotFound, &ground.join("target"));
+        assert_names(failed.error(), ErrorKind::NotFound, &own);
         let failed = failed.into_file().persist_noclobber(ground.join("new")).unwrap_err();
-        assert_names(failed.error(), ErrorKind::NotFound, &ground.join("new"));
+        assert_names(failed.error(), ErrorKind::NotFound, &own);
         assert_eq!(fs::read(ground.join("target")).unwrap(), b"there before");
         if taken {
             assert_eq!(fs::read(failed.file.path()).unwrap(), b"somebody else's");
