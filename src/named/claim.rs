@@ -33,7 +33,8 @@
 //!
 //! A process looks at a directory once, when it first makes a name there: at 16,384 entries, some 10 ms; if there are more, at
 //! another 4,096 with each further name, until it has seen all. It asks again if the directory has been replaced, which it
-//! notices within a second. A look removes at most as many entries as it may look at, those in directories included. Of 1,024
+//! notices within a second. A look removes at most 1,024 entries, those in directories included, and a
+//! name of ours that somebody holds counts as 32. Of 1,024
 //! directories a process knows that it has looked at them.
 
 use std::borrow::Cow;

@@ -1,8 +1,8 @@
 //! Linux: an extended attribute is the mark, and who is dead is what nobody holds any more.
 //!
 //! A file's owner has it open for writing, from the call that made it on. The kernel gives a read lease only on a file that
-//! nobody has open so, in whatever namespace or container, or over an overlay: no lock of ours has to lie on a file that
-//! other programs may want to lock. A directory cannot be open for writing; its owner holds a shared lock on it (`flock`).
+//! nobody has open so, in whatever namespace or container: no lock of ours has to lie on a file that other programs may want
+//! to lock. (Of a directory that is seen through an overlay and beneath it as well, each side passes over the other's names.) A directory cannot be open for writing; its owner holds a shared lock on it (`flock`).
 //! Both end with the last process that has the descriptor, a child that was forked included, and with `exec`.
 //!
 //! The mark's value follows from the name, the number of the inode and the time of its birth, so that a copy with its
@@ -41,9 +41,14 @@ pub(crate) fn number(dir: &Path) -> Option<u64> {
         return None;
     }
     match rustix::fs::getxattr(dir, MARK, &mut [0_u8; 0]) {
-        Ok(_) | Err(Errno::NODATA) => Some(rustix::fs::stat(dir).ok()?.st_ino),
+        Ok(_) | Err(Errno::NODATA) => Some(number_of(&rustix::fs::stat(dir).ok()?, kind)),
         Err(_) => None,
     }
+}
+
+/// The same directory seen through an overlay and beneath it is two: who holds what there is known on one side alone.
+fn number_of(dir: &Stat, kind: u32) -> u64 {
+    dir.st_ino ^ u64::from(kind) << 32
 }
 
 /// File systems on which no other kernel's processes work.
@@ -171,7 +176,7 @@ pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Re
 pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8]) -> bool) -> Option<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(CWD, dir, flags, Mode::empty()).ok()?;
-    if rustix::fs::fstat(&dir).ok()?.st_ino != number {
+    if number_of(&rustix::fs::fstat(&dir).ok()?, rustix::fs::fstatfs(&dir).ok()?.f_type as u32) != number {
         return None;
     }
     if reach.from > 0 {
@@ -179,10 +184,12 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
     }
     let mut entries = Vec::with_capacity(32 << 10);
     let mut entries = RawDir::new(&dir, entries.spare_capacity_mut());
-    let (mut from, mut removals) = (reach.from, reach.most);
-    for looked_at in 1.. {
+    let (mut from, mut looked_at, mut removals) = (reach.from, 0, REMOVALS);
+    while looked_at < reach.most {
         let entry = entries.next()?.ok()?;
+        looked_at += 1;
         if is_ours(entry.file_name().to_bytes()) {
+            looked_at += A_NAME_OF_OURS;
             let _ = sweep_one(&dir, entry.file_name(), &mut removals);
         }
         if removals == 0 {
@@ -190,12 +197,14 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
             return Some(from);
         }
         from = entry.next_entry_cookie();
-        if looked_at >= reach.most {
-            return Some(from);
-        }
     }
-    None
+    Some(from)
 }
+
+/// Some tens of milliseconds, on a disk that is at rest.
+const REMOVALS: usize = 1_024;
+/// To learn whether somebody holds it takes as long as to pass over so many others.
+const A_NAME_OF_OURS: usize = 31;
 
 fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Result<()> {
     let look = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);

@@ -32,6 +32,6 @@ pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, is_s
 pub(crate) struct Reach {
     /// Where it begins: 0, or where an earlier one ended.
     pub(crate) from: u64,
-    /// How many entries it looks at, and how many it removes.
+    /// How many entries it looks at.
     pub(crate) most: usize,
 }

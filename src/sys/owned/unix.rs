@@ -129,7 +129,8 @@ impl OwnedDir {
                 rustix::fs::flock(&held, FlockOperation::NonBlockingLockShared)?;
             }
             let made = rustix::fs::fstat(&held)?;
-            if made.st_nlink == 0 || made.st_uid != rustix::process::geteuid().as_raw() {
+            // Elsewhere everything may belong to somebody else.
+            if marked && (made.st_nlink == 0 || made.st_uid != rustix::process::geteuid().as_raw()) {
                 return Err(Errno::EXIST);
             }
             finish(&held, path, mode, marked)?;
@@ -172,6 +173,17 @@ impl OwnedDir {
     /// # Errors
     /// The first, when all that can be removed is; `NotFound` if the name is another's.
     pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
+        let removed = self.remove_if_there(path);
+        if let (Err(error), Some(held)) = (&removed, &self.held) {
+            if error.kind() == io::ErrorKind::NotFound {
+                // Who has moved it away may bring it back.
+                super::unmark(held);
+            }
+        }
+        removed
+    }
+
+    fn remove_if_there(&self, path: &Path) -> io::Result<()> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(taken_over()) };
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
         let parent = rustix::fs::openat(CWD, parent, flags, Mode::empty())?;
@@ -179,12 +191,16 @@ impl OwnedDir {
         if self.inode.is_some_and(|made| made != named) {
             return Err(taken_over());
         }
-        let held = match self.held {
+        let opened;
+        let held = match &self.held {
             Some(held) => held,
-            // By now its name might be another's all the same.
-            None => open_directory(path)?,
+            None => {
+                // By now its name might be another's all the same.
+                opened = open_directory(path)?;
+                &opened
+            }
         };
-        if inode_of(&rustix::fs::fstat(&held)?) != named {
+        if inode_of(&rustix::fs::fstat(held)?) != named {
             return Err(taken_over());
         }
         let remove = || rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
@@ -194,7 +210,7 @@ impl OwnedDir {
                 return Ok(());
             }
             // Also if it has to stay: what is in it need not.
-            tree::empty(&held, &mut { usize::MAX }).map_err(|error| PathError::within(path, error))?;
+            tree::empty(held, &mut { usize::MAX }).map_err(|error| PathError::within(path, error))?;
             if !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
                 break;
             }
