@@ -503,7 +503,7 @@ fn p5_a_large_tree_is_swept_bit_by_bit() {
     let makes = || NamedTempFile::new_in(directory).unwrap().close().unwrap();
     makes();
     assert!(left[0].exists(), "one look removed all of it");
-    (0..4).for_each(|_| makes());
+    (0..20).for_each(|_| makes());
     assert_eq!(names(directory), ["foreign"]);
 }
 
