@@ -238,7 +238,10 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Re
     };
     if kind == FileType::Directory {
         rustix::fs::flock(&left, FlockOperation::NonBlockingLockExclusive)?;
-        return remove();
+        let removed = remove();
+        // A child that another thread has just forked has it open until it runs its program, and must not keep the next look out.
+        let _ = rustix::fs::flock(&left, FlockOperation::Unlock);
+        return removed;
     }
     // Whoever has just made it waits until we are done, and then sees whether it is still there.
     leased(left.as_fd(), F_RDLCK, remove).unwrap_or(Ok(()))
