@@ -230,6 +230,10 @@ fn p3_reading_is_held_within_a_window() {
 
 #[test]
 fn p3_leaving_is_held_within_threshold_and_window() {
+    let path = |of: &str| directory().join(format!("allocations-target-{}-{of}", std::process::id()));
+    // What is remembered of a directory in which something gets a name is there from the first time on.
+    drop(SpooledTempFile::new(0).persist(path("first")).unwrap());
+    fs::remove_file(path("first")).unwrap();
     for threshold in THRESHOLDS {
         for backing in BACKINGS {
             for len in [threshold.saturating_sub(1), threshold, threshold + 1, threshold + 3 * MIB] {
@@ -265,7 +269,7 @@ fn p3_leaving_is_held_within_threshold_and_window() {
                         assert!(!chunk.unwrap().is_empty());
                     }
                 });
-                let path = directory().join(format!("allocations-target-{}-{len}-{backing:?}", std::process::id()));
+                let path = path(&format!("{len}-{backing:?}"));
                 leave(WINDOW, &|spool| {
                     drop(spool.persist(&path).unwrap());
                     fs::remove_file(&path).unwrap();

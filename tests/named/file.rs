@@ -8,12 +8,17 @@ use spooled::{NamedTempFile, TempDir};
 
 use crate::{AT, CONTENT, Ground, assert_left, assert_names, names};
 
+/// Whether one call of a file goes further than the first of several buffers.
+const VECTORED: bool = cfg!(not(windows));
+
 #[expect(clippy::disallowed_methods, reason = "nobody reads along")]
 #[test]
 fn p1_a_named_file_reads_writes_and_seeks_as_a_file_does() {
     let ground = Ground::new();
     let mut file = NamedTempFile::new_in(ground.path()).unwrap();
-    assert_eq!(file.write_vectored(&[IoSlice::new(b"blat"), IoSlice::new(b"\nabc\n")]).unwrap(), 9);
+    let taken = file.write_vectored(&[IoSlice::new(b"blat"), IoSlice::new(b"\nabc\n")]).unwrap();
+    assert_eq!(taken, if VECTORED { 9 } else { 4 });
+    file.write_all(&b"blat\nabc\n"[taken..]).unwrap();
     writeln!(file, "defg").unwrap();
     file.flush().unwrap();
     assert_eq!(file.stream_position().unwrap(), 14);
@@ -36,8 +41,9 @@ fn p1_a_named_file_reads_writes_and_seeks_as_a_file_does() {
     assert_eq!(text, "blat\nabc\nDEFg\n");
     file.seek(SeekFrom::Start(5)).unwrap();
     let (mut one, mut two) = ([0; 2], [0; 3]);
-    assert_eq!(file.read_vectored(&mut [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)]).unwrap(), 5);
-    assert_eq!((&one, &two), (b"ab", b"c\nD"));
+    let given = file.read_vectored(&mut [IoSliceMut::new(&mut one), IoSliceMut::new(&mut two)]).unwrap();
+    assert_eq!((&one, given), (b"ab", if VECTORED { 5 } else { 2 }));
+    assert_eq!(&two, if VECTORED { b"c\nD" } else { &[0; 3] });
     let mut again = [0; 4];
     (&file).seek(SeekFrom::Start(0)).unwrap();
     assert_eq!((&file).read_vectored(&mut [IoSliceMut::new(&mut again)]).unwrap(), 4);
@@ -69,7 +75,9 @@ fn p1_a_file_that_is_opened_again_has_a_cursor_of_its_own() {
     assert_eq!(&seen, b"CONTENT");
     assert_eq!((&file).stream_position().unwrap(), AT);
     drop(file);
-    assert_eq!(names(ground.path()), [""; 0], "others that have it open keep no name");
+    if cfg!(unix) {
+        assert_eq!(names(ground.path()), [""; 0], "others that have it open keep no name");
+    }
     first.write_all(b"!").unwrap();
     second.read_exact(&mut seen[..1]).unwrap();
     assert_eq!(seen[0], b'!');
@@ -141,6 +149,8 @@ fn p5_a_file_that_is_dropped_or_closed_is_gone() {
     assert_eq!(names(ground.path()), [""; 0]);
 }
 
+/// Where a name can go while the file is open.
+#[cfg(unix)]
 #[test]
 fn p5_closing_says_what_went_wrong_and_dropping_does_not() {
     let ground = Ground::new();
@@ -206,6 +216,8 @@ fn p5_what_is_kept_stays_under_its_name() {
     assert_eq!(names(ground.path()).len(), 2);
 }
 
+/// Where a directory can go while something in it is open.
+#[cfg(unix)]
 #[test]
 fn p5_things_may_be_dropped_in_any_order() {
     let ground = Ground::new();

@@ -23,7 +23,9 @@ impl Ground {
     pub(crate) fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("named-{}-{count}", std::process::id()));
+        // For Windows, where that was built elsewhere, its drive is left out.
+        let above = std::path::absolute(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let path = above.join(format!("named-{}-{count}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
         Ground(path)
     }

@@ -28,6 +28,10 @@ fn p4_persisting_gives_the_name_at_once_and_the_file_back() {
     fs::remove_file(&target).unwrap();
     assert_left(ground.file().persist_noclobber(&target).unwrap(), &target);
     assert_eq!(names(ground.path()), ["target"]);
+    if cfg!(windows) {
+        // There, to give a file the name that it has is to do nothing.
+        return;
+    }
     // To where it is.
     let file = ground.file();
     let path = file.path().to_owned();
