@@ -497,7 +497,7 @@ fn p5_a_large_tree_is_swept_bit_by_bit() {
     let left = killed(NAME, directory, "tree,written");
     let foreign = directory.join("foreign");
     fs::write(&foreign, b"").unwrap();
-    for at in 0..4_000 {
+    for at in 0..20_000 {
         fs::hard_link(&foreign, left[0].join(at.to_string())).unwrap();
     }
     let makes = || NamedTempFile::new_in(directory).unwrap().close().unwrap();

@@ -31,10 +31,10 @@
 //!   read-only nothing is made, and nothing can be swept.
 //! - *File systems* that several machines share, or without such attributes: nothing is marked there, and nothing swept.
 //!
-//! A process looks at a directory once, when it first makes a name there: at 16,384 entries, some 10 ms; if there are more, at
+//! A process looks at a directory once, when it first makes a name there: at 32,768 entries, some 15 ms; if there are more, at
 //! another 4,096 with each further name, until it has seen all. It asks again if the directory has been replaced, which it
-//! notices within a second. A look removes at most 1,024 entries, those in directories included, and a
-//! name of ours that somebody holds counts as 32. Of 1,024
+//! notices within a second. A look removes at most 8,192 entries, those in directories included, and a
+//! name of ours that stays counts as four. Of 1,024
 //! directories a process knows that it has looked at them.
 
 use std::borrow::Cow;
@@ -207,7 +207,7 @@ struct Place {
 /// How long a directory is taken for the one that had that path.
 const CURRENT: Duration = Duration::from_secs(1);
 /// How many entries are looked at at first, and with each further name.
-const FIRST: usize = 16_384;
+const FIRST: usize = 32_768;
 const FURTHER: usize = 4_096;
 /// How many directories are remembered.
 const PLACES: usize = 1_024;

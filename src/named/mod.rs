@@ -37,7 +37,7 @@
 //!
 //! On Linux that is so on ext4, xfs, btrfs, f2fs, zfs, bcachefs, overlay, and tmpfs from Linux 6.6 on, as long as they are mounted
 //! with extended attributes. On Windows it is so of files, on the machine's own volumes; directories stay, and of a directory
-//! of more than 16,384 entries the rest is not looked at. (Those parts ran under Wine, with another attribute for a mark than
+//! of more than 32,768 entries the rest is not looked at. (Those parts ran under Wine, with another attribute for a mark than
 //! Windows has.) On network file systems, where nobody here knows who lives, and on other systems, nothing is swept. Under WASI
 //! a name is as private as the host makes it, and no more.
 //!
@@ -45,7 +45,7 @@
 //! that moment waits for it, and the process that sweeps may get a `SIGURG`, which does nothing unless it is handled.
 //!
 //! The look costs some 0.3 ms for the first thousand entries (on Linux), once for each process and directory; it ends after
-//! 16,384 entries, and goes on by 4,096 with each further name. At most 1,024 entries are removed each time, those in directories
+//! 32,768 entries, and goes on by 4,096 with each further name. At most 8,192 entries are removed each time, those in directories
 //! included.
 
 mod claim;

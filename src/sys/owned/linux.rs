@@ -202,9 +202,9 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
 }
 
 /// Some tens of milliseconds, on a disk that is at rest.
-const REMOVALS: usize = 1_024;
-/// To learn whether somebody holds it takes as long as to pass over so many others.
-const A_NAME_OF_OURS: usize = 31;
+const REMOVALS: usize = 8_192;
+/// To learn whether somebody holds it takes longer than to pass over another.
+const A_NAME_OF_OURS: usize = 3;
 
 fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Result<()> {
     let look = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
