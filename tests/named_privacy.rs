@@ -4,7 +4,6 @@
 
 mod ground;
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
@@ -59,23 +58,9 @@ fn p6_names_are_private_for_a_user_without_privileges() {
 fn lives(name: &str, umask: u32, refusal: i32, user: Option<u32>) -> bool {
     let scratch = Scratch::new();
     let argument = format!("{umask} {refusal} {}", scratch.path().display());
-    let ran = run_as(name, &argument, user);
+    let ran = child::run_as(name, &argument, user);
     assert_empty(scratch.path());
     ran
-}
-
-#[track_caller]
-fn run_as(name: &str, argument: &str, user: Option<u32>) -> bool {
-    let mut command = child::command(name, argument);
-    if let Some(user) = user {
-        command.uid(user).gid(user);
-    }
-    match command.output() {
-        Ok(output) => child::assert_passed(&output, OsStr::new(argument)),
-        Err(error) if user.is_some() && error.kind() == io::ErrorKind::PermissionDenied => return false,
-        Err(error) => panic!("{error}"),
-    }
-    true
 }
 
 fn private(argument: &str) {
@@ -287,7 +272,7 @@ fn p5_what_its_owner_has_locked_goes_too() {
     let Some(place) = child::argument() else {
         let scratch = Scratch::new();
         let user = rustix::process::geteuid().is_root().then_some(NOBODY);
-        if !run_as(NAME, scratch.path().to_str().unwrap(), user) {
+        if !child::run_as(NAME, scratch.path().to_str().unwrap(), user) {
             skipped("another user may not run this binary where it is");
         }
         return assert_empty(scratch.path());
@@ -324,7 +309,7 @@ fn p5_a_directory_that_has_to_stay_is_emptied() {
     let Some(place) = child::argument() else {
         let scratch = Scratch::new();
         let user = rustix::process::geteuid().is_root().then_some(NOBODY);
-        if !run_as(NAME, scratch.path().to_str().unwrap(), user) {
+        if !child::run_as(NAME, scratch.path().to_str().unwrap(), user) {
             skipped("another user may not run this binary where it is");
         }
         return assert_empty(scratch.path());
@@ -356,12 +341,12 @@ fn p5_what_is_kept_is_kept_also_if_nobody_may_write_to_it() {
     let Some(place) = child::argument() else {
         let scratch = Scratch::new();
         let user = rustix::process::geteuid().is_root().then_some(NOBODY);
-        if !run_as(NAME, scratch.path().to_str().unwrap(), user) {
+        if !child::run_as(NAME, scratch.path().to_str().unwrap(), user) {
             return skipped("another user may not run this binary where it is");
         }
         let kept = names(scratch.path());
         // Whoever comes next finds what a dead process has left, and leaves what it has kept.
-        if !run_as(NAME, &format!("{SWEEPS}{}", scratch.path().display()), user) {
+        if !child::run_as(NAME, &format!("{SWEEPS}{}", scratch.path().display()), user) {
             return skipped("another user may not run this binary where it is");
         }
         assert_eq!(names(scratch.path()), kept);

@@ -5,12 +5,10 @@
 mod ground;
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 
 use ground::{BACKINGS, MIB, Scratch, assert_empty, assert_holds, assert_same, bytes, child, kernel, names, options};
@@ -82,14 +80,8 @@ fn p6_files_are_private_for_a_user_without_privileges() {
 fn lives(name: &str, umask: u32, refusal: i32, user: Option<u32>) -> bool {
     let scratch = Scratch::new();
     let argument = format!("{umask} {refusal} {}", scratch.path().display());
-    let mut command = child::command(name, &argument);
-    if let Some(user) = user {
-        command.uid(user).gid(user);
-    }
-    match command.output() {
-        Ok(output) => child::assert_passed(&output, OsStr::new(&argument)),
-        Err(error) if user.is_some() && error.kind() == io::ErrorKind::PermissionDenied => return false,
-        Err(error) => panic!("{error}"),
+    if !child::run_as(name, &argument, user) {
+        return false;
     }
     assert_eq!(names(scratch.path()), ["elsewhere", "linked", "out", "over", "reached"], "{argument}");
     assert_empty(&scratch.path().join("elsewhere"));

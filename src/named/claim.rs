@@ -33,9 +33,8 @@
 //!
 //! A process looks at a directory once, when it first makes a name there: at 32,768 entries, some 15 ms; if there are more, at
 //! another 4,096 with each further name, until it has seen all. It asks again if the directory has been replaced, which it
-//! notices within a second. A look removes at most 8,192 entries, those in directories included, and a
-//! name of ours that stays counts as four. Of 1,024
-//! directories a process knows that it has looked at them.
+//! notices within a second. A look removes at most 8,192 entries, those in directories included, and a name of ours that stays
+//! counts as four. Of 1,024 directories a process knows that it has looked at them.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -54,6 +54,7 @@ mod dir;
 mod error;
 mod file;
 mod into_named;
+mod io;
 mod options;
 pub(crate) mod persist;
 mod target;

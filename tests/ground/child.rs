@@ -26,6 +26,23 @@ pub(crate) fn run(name: &str, argument: impl AsRef<OsStr>) {
     assert_passed(&output, argument);
 }
 
+/// The same as another user, if one is named; false if he may not run this binary where it is.
+#[cfg(unix)]
+#[track_caller]
+pub(crate) fn run_as(name: &str, argument: &str, user: Option<u32>) -> bool {
+    use std::os::unix::process::CommandExt;
+    let mut command = command(name, argument);
+    if let Some(user) = user {
+        command.uid(user).gid(user);
+    }
+    match command.output() {
+        Ok(output) => assert_passed(&output, argument.as_ref()),
+        Err(error) if user.is_some() && error.kind() == std::io::ErrorKind::PermissionDenied => return false,
+        Err(error) => panic!("{error}"),
+    }
+    true
+}
+
 #[track_caller]
 pub(crate) fn assert_passed(output: &Output, what: &OsStr) {
     let said = String::from_utf8_lossy(&output.stdout);
