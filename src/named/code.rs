@@ -6,35 +6,37 @@
 
 use std::io;
 
-use crate::sys;
+use crate::sys::{self, Unforked};
 
 const LEN: usize = 24;
 const RANDOM: usize = 11;
+const BYTES: usize = RANDOM + 4;
 const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 /// Randomness for the next few, asked of the system at once.
 ///
-/// A child that was forked asks for its own: what it knows of its parent's names it shall not be able to guess.
-#[derive(Default)]
-pub(super) struct Codes {
-    random: [[u8; RANDOM + 4]; 16],
-    left: usize,
-    process: u32,
+/// A child that was forked asks for its own: it can neither repeat its parent's names nor know them.
+pub(super) struct Codes(Unforked);
+
+const AT_ONCE: u8 = 16;
+
+impl Default for Codes {
+    fn default() -> Self {
+        Self(Unforked::new(1 + usize::from(AT_ONCE) * BYTES))
+    }
 }
 
 impl Codes {
     /// A new one for a name in a directory of that number; in one without, it is nobody's.
     pub(super) fn next(&mut self, number: Option<u64>, prefix: &[u8], suffix: &[u8]) -> io::Result<Code> {
-        let process = std::process::id();
-        if self.left == 0 || self.process != process {
-            let random: [u8; 16 * (RANDOM + 4)] = sys::random_bytes()?;
-            for (code, random) in self.random.iter_mut().zip(random.chunks_exact(RANDOM + 4)) {
-                code.copy_from_slice(random);
-            }
-            (self.left, self.process) = (self.random.len(), process);
+        let (left, random) = self.0.bytes().split_at_mut(1);
+        if left[0] == 0 {
+            sys::randomize(random)?;
+            left[0] = AT_ONCE;
         }
-        self.left -= 1;
-        let mut bytes = self.random[self.left];
+        left[0] -= 1;
+        let mut bytes = [0; BYTES];
+        bytes.copy_from_slice(&random[usize::from(left[0]) * BYTES..][..BYTES]);
         if let Some(number) = number {
             let check = check(&bytes[..RANDOM], number, prefix, suffix);
             bytes[RANDOM..].copy_from_slice(&check);
@@ -46,7 +48,7 @@ impl Codes {
 pub(super) struct Code([u8; LEN]);
 
 impl Code {
-    fn of(bytes: [u8; RANDOM + 4]) -> Code {
+    fn of(bytes: [u8; BYTES]) -> Code {
         let mut code = [0; LEN];
         for (five, eight) in bytes.chunks_exact(5).zip(code.chunks_exact_mut(8)) {
             let bits = five.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
@@ -75,8 +77,8 @@ pub(super) fn looks_like_one(name: &[u8]) -> bool {
     name.windows(LEN).any(|code| decode(code).is_some())
 }
 
-fn decode(code: &[u8]) -> Option<[u8; RANDOM + 4]> {
-    let mut bytes = [0; RANDOM + 4];
+fn decode(code: &[u8]) -> Option<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     for (eight, five) in code.chunks_exact(8).zip(bytes.chunks_exact_mut(5)) {
         let mut bits = 0_u64;
         for digit in eight {

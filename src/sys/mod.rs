@@ -18,6 +18,7 @@ mod pages;
 mod segment;
 mod spare;
 mod tree;
+mod unforked;
 
 #[cfg_attr(unix, path = "unix.rs")]
 #[cfg_attr(windows, path = "windows.rs")]
@@ -45,6 +46,7 @@ pub(crate) use system::{
     descriptor_limit, file_size_limit, is_ram, is_writable, no_descriptor_left, rename_without_replacing,
     temporary_directory, told_directory,
 };
+pub(crate) use unforked::Unforked;
 
 /// What kind of file system a file is on, as far as it changes what we do.
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +59,13 @@ struct FileSystem {
 
 /// A name that nobody can guess: 128 bits from the system's source of randomness.
 pub(crate) fn random_name() -> std::io::Result<String> {
-    Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(random_bytes()?)))
+    let mut bytes = [0; 16];
+    randomize(&mut bytes)?;
+    Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(bytes)))
 }
 
-/// Asked of the system each time, so that a fork never repeats them.
-pub(crate) fn random_bytes<const COUNT: usize>() -> std::io::Result<[u8; COUNT]> {
+/// Asked of the system each time, so that a fork never repeats it.
+pub(crate) fn randomize(bytes: &mut [u8]) -> std::io::Result<()> {
     use rand::TryRng;
-    let mut bytes = [0; COUNT];
-    rand::rngs::SysRng.try_fill_bytes(&mut bytes).map_err(std::io::Error::other)?;
-    Ok(bytes)
+    rand::rngs::SysRng.try_fill_bytes(bytes).map_err(std::io::Error::other)
 }
