@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 
 use ground::walk::{self, BY_HAND_EIO, BY_HAND_ENOSPC, INTERRUPTED};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_holds, assert_same, bytes, child, file_with, kernel, names, options};
-use ground::{numbers, skipped};
+use ground::{numbers, skipped, strace};
 use spooled::{Backing, SpooledBytes, SpooledData, SpooledTempFile};
 
 #[test]
@@ -93,17 +93,9 @@ fn p1_a_read_that_fails_halfway_gives_the_newest_bytes() {
     }
     let scratch = Scratch::new();
     let child = child::command(NAME, scratch.path());
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-e", "trace=pread64", "-e", "inject=pread64:error=EIO:when=4+", "-o", "/dev/null"]);
-    strace.arg(child.get_program()).args(child.get_args());
-    strace.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    match strace.output() {
-        Ok(output) if String::from_utf8_lossy(&output.stderr).contains("ptrace") => {
-            skipped("nothing may be traced here")
-        }
-        Ok(output) => child::assert_passed(&output, NAME.as_ref()),
-        Err(error) => skipped(&format!("strace: {error}")),
-    }
+    let how = ["-e", "trace=pread64", "-e", "inject=pread64:error=EIO:when=4+"];
+    let Some(output) = strace::traced(&child, &scratch.path().join("log"), &how) else { return };
+    child::assert_passed(&output, NAME.as_ref());
 }
 
 #[track_caller]

@@ -12,13 +12,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ground::mount::Mount;
-use ground::{BACKINGS, Scratch, child, in_time, numbers, options, skipped};
+use ground::{BACKINGS, Scratch, child, in_time, numbers, options, skipped, strace};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use spooled::{NamedOptions, TempDir};
 
@@ -84,16 +84,9 @@ fn p6_a_directory_that_another_user_has_put_in_place_of_a_new_one_is_never_ours(
             thread::sleep(Duration::from_millis(1));
         }
         let child = child::command(NAME, format!("{WORKS}{}", place.display()));
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "--seccomp-bpf", "-e", "trace=mkdirat", "-e", "inject=mkdirat:delay_exit=500", "-o"]);
-        strace.arg(root.join("log")).arg(child.get_program()).args(child.get_args());
-        strace.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        match strace.output() {
-            Ok(output) if String::from_utf8_lossy(&output.stderr).contains("strace: ") => {
-                skipped("nothing may be traced here");
-            }
-            Ok(output) => child::assert_passed(&output, NAME.as_ref()),
-            Err(error) => skipped(&format!("strace: {error}")),
+        let how = ["--seccomp-bpf", "-e", "trace=mkdirat", "-e", "inject=mkdirat:delay_exit=500"];
+        if let Some(output) = strace::traced(&child, &root.join("log"), &how) {
+            child::assert_passed(&output, NAME.as_ref());
         }
     });
 }

@@ -7,10 +7,9 @@ mod ground;
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::Command;
 
 use ground::mount::Mount;
-use ground::{BACKINGS, MIB, Scratch, bytes, child, options, skipped};
+use ground::{BACKINGS, MIB, Scratch, bytes, child, options, strace};
 use spooled::{NamedTempFile, TempDir};
 
 /// How often each is done. Once a second the directory is asked whether it is still the same, once in sixteen names
@@ -162,21 +161,7 @@ fn traced(name: &str, directory: &Path) -> Option<String> {
     let scratch = Scratch::new();
     let log = scratch.path().join("log");
     let child = child::command(name, directory);
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-o"]).arg(&log).arg(child.get_program()).args(child.get_args());
-    strace.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    match strace.output() {
-        Ok(output) if String::from_utf8_lossy(&output.stderr).contains("ptrace") => {
-            skipped("nothing may be traced here");
-            None
-        }
-        Ok(output) => {
-            child::assert_passed(&output, name.as_ref());
-            Some(fs::read_to_string(log).unwrap())
-        }
-        Err(error) => {
-            skipped(&format!("strace: {error}"));
-            None
-        }
-    }
+    let output = strace::traced(&child, &log, &[])?;
+    child::assert_passed(&output, name.as_ref());
+    Some(fs::read_to_string(log).unwrap())
 }

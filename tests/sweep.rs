@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use ground::left::{NOBODY, Other, Paths, a_name, die, rest, say};
 use ground::mount::{Mount, remount};
-use ground::{BACKINGS, MIB, Scratch, child, names, options, skipped, walk};
+use ground::{BACKINGS, MIB, Scratch, child, names, options, skipped, strace, walk};
 use rustix::fs::{Mode, XattrFlags};
 use rustix::process::{Signal, geteuid, kill_process};
 use spooled::{NamedOptions, NamedTempFile, SpooledTempFile, TempDir};
@@ -455,7 +455,7 @@ fn p5_a_large_directory_is_swept_bit_by_bit() {
     let log = Scratch::new();
     let log = log.path().join("calls");
     let how = ["--seccomp-bpf", "-e", "trace=getdents64,?stat,?newfstatat,?statx"];
-    let Some(output) = walk::traced(&child::command(NAME, directory), &log, &how) else { return };
+    let Some(output) = strace::traced(&child::command(NAME, directory), &log, &how) else { return };
     child::assert_passed(&output, "the newcomer".as_ref());
     let mut looks = vec![0];
     for line in fs::read_to_string(log).unwrap().lines() {
@@ -668,7 +668,7 @@ fn p5_whoever_makes_no_names_does_not_look() {
     let looks = |argument: &str, log: &str| {
         let log = logs.path().join(log);
         let child = child::command(NAME, format!("{argument}{}", scratch.path().display()));
-        let output = walk::traced(&child, &log, &["--seccomp-bpf", "-e", "trace=getdents64"])?;
+        let output = strace::traced(&child, &log, &["--seccomp-bpf", "-e", "trace=getdents64"])?;
         child::assert_passed(&output, argument.as_ref());
         Some(fs::read_to_string(log).unwrap().matches("getdents64(").count())
     };

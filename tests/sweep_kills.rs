@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use ground::left::{NOBODY, Other, Paths, assert_killed, rest, say};
 use ground::mount::Mount;
-use ground::{BACKINGS, MIB, Scratch, bytes, child, kernel, names, numbers, options, skipped, walk};
+use ground::{BACKINGS, MIB, Scratch, bytes, child, kernel, names, numbers, options, skipped, strace, walk};
 use rustix::fs::Mode;
 use rustix::process::geteuid;
 use spooled::{NamedOptions, NamedTempFile, SpooledTempFile, TempDir};
@@ -550,7 +550,7 @@ fn before_each(calls: &[&str], name: &str, umask: &str, kinds: &[usize]) {
         let log = logs.path().join("log-1");
         fs::write(&log, b"").unwrap();
         let argument = format!("{} {umask} 1 {} {}", joined, log.display(), scratch.path().display());
-        let output = walk::traced(&child::command(name, argument), &logs.path().join("calls"), how)?;
+        let output = strace::traced(&child::command(name, argument), &logs.path().join("calls"), how)?;
         Some((scratch, logs, output))
     };
     let trace = format!("trace=?{},?stat,?newfstatat,?statx", calls.join(",?"));

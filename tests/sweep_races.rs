@@ -4,17 +4,17 @@
 
 mod ground;
 
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ground::left::{Other, Paths, rest, say};
 use ground::mount::Mount;
-use ground::{MIB, Scratch, child, names, options, walk};
+use ground::{MIB, Scratch, child, names, options, strace};
 use spooled::{Backing, NamedOptions, NamedTempFile, SpooledTempFile, TempDir};
 
 #[test]
@@ -110,13 +110,109 @@ fn p5_nobody_loses_what_is_made_but_not_yet_marked() {
         let logs = Scratch::new();
         let mut output = None;
         let sweeps = while_sweeping(&paths, || {
-            output = walk::traced(&child::command(NAME, scratch.path()), &logs.path().join("calls"), &how);
+            output = strace::traced(&child::command(NAME, scratch.path()), &logs.path().join("calls"), &how);
         });
         let Some(output) = output else { return };
         child::assert_passed(&output, delays[0].as_ref());
         assert!(sweeps > 8, "{sweeps} sweeps");
         assert_eq!(names(scratch.path()), [""; 0]);
     }
+}
+
+/// The kernel tells a sweeper by a signal that somebody waits for the file, which is no reason to die.
+#[test]
+fn p5_who_opens_what_is_being_swept_harms_nobody() {
+    const NAME: &str = "p5_who_opens_what_is_being_swept_harms_nobody";
+    if let Some(argument) = child::argument() {
+        return leaves_or_sweeps(&argument);
+    }
+    let scratch = Scratch::new();
+    let left = left(NAME, "file", scratch.path());
+    // Time between the last look and the removal.
+    let swept = while_one_sweeps(NAME, scratch.path(), &left, "unlinkat:delay_enter=500000", || {
+        let open = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&left);
+        assert_eq!(open.unwrap_err().kind(), ErrorKind::WouldBlock);
+    });
+    if swept {
+        assert_eq!(names(scratch.path()), [""; 0]);
+    }
+}
+
+#[test]
+fn p5_what_takes_the_name_of_what_is_being_swept_stays() {
+    const NAME: &str = "p5_what_takes_the_name_of_what_is_being_swept_stays";
+    if let Some(argument) = child::argument() {
+        return leaves_or_sweeps(&argument);
+    }
+    for kind in ["file", "tree"] {
+        let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
+        let left = left(NAME, kind, scratch.path());
+        // Time between the first look at the name and the last.
+        let swept = while_one_sweeps(NAME, scratch.path(), &left, "fgetxattr:delay_exit=500000", || {
+            fs::rename(&left, elsewhere.path().join("moved")).unwrap();
+            match kind {
+                "file" => fs::write(&left, "a stranger").unwrap(),
+                _ => fs::create_dir(&left).unwrap(),
+            }
+        });
+        if swept {
+            assert_eq!(names(scratch.path()), [left.file_name().unwrap().to_str().unwrap()], "{kind}");
+            assert!(kind == "tree" || fs::read(&left).unwrap() == b"a stranger");
+        }
+    }
+}
+
+fn leaves_or_sweeps(argument: &str) {
+    match argument.split_once(' ').unwrap() {
+        ("sweeps", directory) => NamedTempFile::new_in(directory).unwrap().close().unwrap(),
+        (kind, directory) => {
+            let (file, tree) = match kind {
+                "file" => (Some(file(Path::new(directory))), None),
+                _ => (None, Some(tree(Path::new(directory)))),
+            };
+            let path = file.as_ref().map(NamedTempFile::path).or(tree.as_ref().map(TempDir::path)).unwrap();
+            say(path.display());
+            rest();
+        }
+    }
+}
+
+/// What a process that was killed has left.
+#[track_caller]
+fn left(name: &str, kind: &str, directory: &Path) -> PathBuf {
+    let mut other = Other::start(name, format!("{kind} {}", directory.display()));
+    let left = other.said().pop().unwrap().into();
+    other.kill();
+    left
+}
+
+/// Does something as soon as a sweeper that is delayed so holds what was left; false where nothing can be traced.
+#[track_caller]
+fn while_one_sweeps(name: &str, directory: &Path, left: &Path, delay: &str, work: impl FnOnce()) -> bool {
+    let ending = format!(":{} 0 EOF", fs::metadata(left).unwrap().ino());
+    let logs = Scratch::new();
+    let child = child::command(name, format!("sweeps {}", directory.display()));
+    let (call, _) = delay.split_once(':').unwrap();
+    let (trace, inject) = (format!("trace={call}"), format!("inject={delay}"));
+    let how = ["-e", &trace, "-e", &inject];
+    let mut was_held = false;
+    let output = thread::scope(|scope| {
+        let sweeper = scope.spawn(|| strace::traced(&child, &logs.path().join("calls"), &how));
+        let is_held = || fs::read_to_string("/proc/locks").unwrap().lines().any(|lock| lock.ends_with(&ending));
+        while !sweeper.is_finished() {
+            if is_held() {
+                was_held = true;
+                work();
+                break;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        sweeper.join().unwrap()
+    });
+    let Some(output) = output else { return false };
+    child::assert_passed(&output, delay.as_ref());
+    assert!(was_held, "nobody swept it");
+    true
 }
 
 /// How often somebody swept meanwhile.

@@ -9,12 +9,11 @@ mod ground;
 use std::fs;
 use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
 use ground::calls::{Cost, Io, only, without_calls};
 use ground::mount::Mount;
-use ground::{BACKINGS, KIB, MIB, Scratch, assert_same, bytes, child, numbers, options, skipped};
+use ground::{BACKINGS, KIB, MIB, Scratch, assert_same, bytes, child, numbers, options, strace};
 use spooled::{Backing, Pool, SpoolOptions, SpooledTempFile};
 
 const WINDOW: usize = 64 * KIB;
@@ -553,19 +552,8 @@ fn p9_a_life_on_disk_costs_little_but_its_windows() {
     let scratch = Scratch::new();
     let log = scratch.path().join("log");
     let child = child::command(NAME, scratch.path());
-    let mut strace = Command::new("strace");
-    strace.args(["-f", "-e", "trace=%desc,%file", "-o"]).arg(&log).arg(child.get_program()).args(child.get_args());
-    strace.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    match strace.output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            // The child's own failure is ours; one of strace to trace at all is not.
-            assert!(said.contains("ptrace"), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
-            return skipped("nothing may be traced here");
-        }
-        Err(error) => return skipped(&format!("strace: {error}")),
-    }
+    let Some(output) = strace::traced(&child, &log, &["-e", "trace=%desc,%file"]) else { return };
+    child::assert_passed(&output, NAME.as_ref());
     let log = fs::read_to_string(log).unwrap();
     for backing in BACKINGS {
         let inside = log.lines().skip_while(|line| !line.contains(&format!("begins-{backing:?}"))).skip(1);

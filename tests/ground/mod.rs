@@ -15,6 +15,8 @@ pub(crate) mod left;
 pub(crate) mod mount;
 pub(crate) mod pool;
 #[cfg(target_os = "linux")]
+pub(crate) mod strace;
+#[cfg(target_os = "linux")]
 pub(crate) mod walk;
 
 use std::fs::{self, File};

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::{Command, Output};
 
+use super::strace::traced;
 use super::{Scratch, child, kernel, skipped};
 
 /// Runs the script once for each call of that kind that it makes, and lets that one fail.
@@ -48,25 +48,6 @@ pub(crate) fn walk(name: &str, faults: &[(&str, &str)], script: fn(&Path, bool))
         // What some file systems do not do is not done here either.
         let expected = within > 0 && ["pwrite64", "pread64", "ftruncate"].contains(call) && errno != INTERRUPTED;
         assert!(met > 0 || !expected, "{call} failed with {errno} in {within} places, and nobody ever saw it");
-    }
-}
-
-/// The child under `strace`, which writes that log; `None`, and said so, where nothing can be traced.
-#[track_caller]
-pub(crate) fn traced(child: &Command, log: &Path, how: &[&str]) -> Option<Output> {
-    let mut strace = Command::new("strace");
-    strace.args(["-f"]).args(how).arg("-o").arg(log).arg(child.get_program()).args(child.get_args());
-    strace.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
-    match strace.output() {
-        Ok(output) if !output.status.success() && String::from_utf8_lossy(&output.stderr).contains("strace: ") => {
-            skipped(&format!("nothing can be traced here: {}", String::from_utf8_lossy(&output.stderr).trim()));
-            None
-        }
-        Ok(output) => Some(output),
-        Err(error) => {
-            skipped(&format!("strace: {error}"));
-            None
-        }
     }
 }
 
