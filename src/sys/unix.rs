@@ -229,11 +229,12 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()>
     removed
 }
 
+/// And ext2, ext3.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const EXT4: u32 = 0xef53;
+pub(super) const EXT4: u32 = 0xef53;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const TMPFS: u32 = 0x0102_1994;
+pub(super) const TMPFS: u32 = 0x0102_1994;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const RAMFS: u32 = 0x8584_58f6;
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const OVERLAY: u32 = 0x794c_7630;
+pub(super) const OVERLAY: u32 = 0x794c_7630;

@@ -31,6 +31,8 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::Reach;
+use super::unix::NEW;
+use crate::sys::system::{EXT4, OVERLAY, TMPFS};
 use crate::sys::tree;
 
 /// The directory's own number, by which names made in it can be told from all others, if what is left in it can be swept.
@@ -53,11 +55,11 @@ fn number_of(dir: &Stat, kind: u32) -> u64 {
 
 /// File systems on which no other kernel's processes work.
 const OF_THIS_KERNEL: [u32; 8] = [
-    0x0000_ef53, // ext2, ext3, ext4
+    EXT4,
     0x5846_5342, // xfs
     0x9123_683e, // btrfs
-    0x0102_1994, // tmpfs
-    0x794c_7630, // overlay
+    TMPFS,
+    OVERLAY,
     0xf2f5_2010, // f2fs
     0x2fc1_2fc1, // zfs
     0xca45_1a4e, // bcachefs
@@ -109,9 +111,6 @@ impl Made {
             && (is_directory || stx_size == 0)
     }
 }
-
-/// At most this is the mode of what waits for its mark: no directory that somebody else made may not be searched.
-pub(super) const NEW: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// Marks a file of ours under that name, which it is about to get.
 ///

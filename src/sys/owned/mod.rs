@@ -23,6 +23,11 @@ pub(crate) use system::{cut_behind, keep, let_go, mark, number, sweep, unmark};
 #[cfg(unix)]
 pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, is_same, remove_name, reopen};
 
+#[cfg(any(unix, windows))]
+fn taken_over() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::NotFound, "the name is another's by now")
+}
+
 /// How far one look at a directory goes.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(

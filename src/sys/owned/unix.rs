@@ -10,9 +10,13 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::system::{Made, NEW};
+use super::system::Made;
+use super::taken_over;
 use crate::error::PathError;
 use crate::sys::tree;
+
+/// At most this is the mode of what waits for its mark: no directory that somebody else made may not be searched.
+pub(super) const NEW: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// A new file at `path`, of mode 0600 at most, and not marked, until [`finish_file`].
 ///
@@ -79,10 +83,6 @@ pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
 
 fn inode(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-fn taken_over() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "the name is another's by now")
 }
 
 /// Whether that name is still this file's.

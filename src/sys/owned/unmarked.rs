@@ -29,10 +29,6 @@ impl Made {
     }
 }
 
-/// What a file is made with.
-#[cfg(unix)]
-pub(super) const NEW: rustix::fs::Mode = rustix::fs::Mode::RUSR.union(rustix::fs::Mode::WUSR);
-
 pub(crate) fn mark(_: &File, _: &Path) {}
 
 pub(crate) fn keep<T>(_: T) -> io::Result<()> {

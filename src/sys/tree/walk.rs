@@ -15,22 +15,21 @@
 //! a remembered place, which some file systems lose when entries are removed.
 
 use std::collections::BTreeSet;
-use std::ffi::{CStr, OsStr};
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType};
-use rustix::io::{Errno, retry_on_intr};
+use rustix::fs::FileType;
+use rustix::io::Errno;
+
+mod entry;
 
 use super::access::{identity, open};
 use super::closed::{may_be_mounted_on, open_closed, open_up};
 use super::level::{Level, Listed, Subdirectory, above, is_no_directory};
 use super::listing::{Buffer, Listing};
-use crate::error::PathError;
 
 /// Removes all that is in the directory `dir`, which stays.
 ///
@@ -38,8 +37,8 @@ use crate::error::PathError;
 /// before the directory was empty, and nothing was refused.
 ///
 /// # Errors
-/// What the system said first of an entry that stays, whose path relative to `dir` is in a [`PathError`]; all others were
-/// tried. `DirectoryNotEmpty` if entries keep appearing, `CrossesDevices` or `ResourceBusy` where something is mounted.
+/// What the system said first of an entry that stays, with its path relative to `dir`; all others were tried.
+/// `DirectoryNotEmpty` if entries keep appearing, `CrossesDevices` or `ResourceBusy` where something is mounted.
 pub(crate) fn empty(dir: &File, entries: &mut usize) -> io::Result<bool> {
     // A descriptor of our own has a place of its own in the listing.
     let root = match open(dir.as_fd(), c".") {
@@ -183,87 +182,6 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// False if there is no room on the waiting list.
-    fn visit(&mut self, at: BorrowedFd<'_>, name: &CStr, kind: FileType, number: u64) -> Result<bool, Stop> {
-        if name.to_bytes().contains(&b'/') {
-            // No kernel should let a file system say so: it would lead elsewhere.
-            self.fail(name, Errno::IO)?;
-            return Ok(true);
-        }
-        if kind == FileType::Directory && !self.left.is_empty() && self.left.contains(&number) {
-            self.here()?.failed = true;
-            return Ok(true);
-        }
-        self.remove(at, name, kind, number, 0)
-    }
-
-    /// Removes `name`, or puts it on the waiting list; false if there is no room.
-    ///
-    /// What is not known to be something else is asked to go as a directory first: there are systems where removing a
-    /// directory as a file does just that.
-    fn remove(
-        &mut self,
-        at: BorrowedFd<'_>,
-        name: &CStr,
-        kind: FileType,
-        number: u64,
-        tries: u8,
-    ) -> Result<bool, Stop> {
-        let mut as_directory = matches!(kind, FileType::Directory | FileType::Unknown);
-        let mut refusal = None;
-        let mut last = Errno::NOTEMPTY;
-        // More than once only if it is opened up first, is not what it seemed to be, or is being exchanged.
-        for _ in 0..TRIES {
-            if *self.entries == 0 {
-                return Err(Stop::UsedUp);
-            }
-            let flags = if as_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-            last = match retry_on_intr(|| rustix::fs::unlinkat(at, name, flags)) {
-                Ok(()) => {
-                    *self.entries -= 1;
-                    self.here()?.progress = true;
-                    return Ok(true);
-                }
-                Err(error) => error,
-            };
-            match last {
-                Errno::NOENT => {
-                    self.here()?.progress = true;
-                    return Ok(true);
-                }
-                Errno::ACCESS if self.open_up(at) => {}
-                Errno::NOTEMPTY | Errno::EXIST if as_directory => return self.wait(name, number, tries, false),
-                Errno::ACCESS | Errno::PERM if as_directory => {
-                    let room = self.wait(name, number, 0, true)?;
-                    if room {
-                        self.leave(name, number, last)?;
-                    }
-                    return Ok(room);
-                }
-                Errno::NOTDIR if as_directory => match refusal {
-                    Some(error) => {
-                        last = error;
-                        break;
-                    }
-                    None => as_directory = false,
-                },
-                Errno::ISDIR => as_directory = true,
-                // Not Linux: a directory, or a refusal.
-                Errno::PERM if refusal.is_none() && !cfg!(any(target_os = "linux", target_os = "android")) => {
-                    refusal = Some(last);
-                    as_directory = true;
-                }
-                _ => break,
-            }
-        }
-        if as_directory {
-            self.leave(name, number, last)?;
-        } else {
-            self.fail(name, last)?;
-        }
-        Ok(true)
-    }
-
     /// Puts a subdirectory on the waiting list; false if there is no room.
     fn wait(&mut self, name: &CStr, number: u64, tries: u8, refused: bool) -> Result<bool, Stop> {
         if tries > TRIES {
@@ -346,15 +264,6 @@ impl<'a> Walk<'a> {
         self.remove_again(above.as_fd(), &left.known, FileType::Directory)
     }
 
-    fn remove_again(&mut self, at: BorrowedFd<'_>, known: &Subdirectory, kind: FileType) -> Result<(), Stop> {
-        if !self.remove(at, &known.name, kind, known.number, known.tries + 1)? {
-            let level = self.here()?;
-            level.listed = Listed::InPart;
-            level.progress = true;
-        }
-        Ok(())
-    }
-
     /// Starts again at the root: a directory was moved, or removed with us in it.
     #[cold]
     fn lost(&mut self) -> Result<(), Stop> {
@@ -369,57 +278,6 @@ impl<'a> Walk<'a> {
         root.listed = Listed::InPart;
         root.progress = true;
         Ok(())
-    }
-
-    /// `name`, in the directory we are in, stays, and is not tried again.
-    #[cold]
-    fn leave(&mut self, name: &CStr, number: u64, error: Errno) -> Result<(), Stop> {
-        self.fail(name, error)?;
-        self.give_up(number)
-    }
-
-    #[cold]
-    fn give_up(&mut self, number: u64) -> Result<(), Stop> {
-        let news = self.left.len() < LEFT && self.left.insert(number);
-        let level = self.here()?;
-        level.failed = true;
-        level.progress |= news;
-        Ok(())
-    }
-
-    #[cold]
-    fn fail(&mut self, name: &CStr, error: Errno) -> Result<(), Stop> {
-        *self.entries = self.entries.saturating_sub(1);
-        self.here()?.failed = true;
-        if self.first.is_none() {
-            self.first = Some(self.named(name, error));
-        }
-        Ok(())
-    }
-
-    /// The error, with the path of `name`, unless that is the root or longer than anybody reads.
-    fn named(&self, name: &CStr, error: Errno) -> io::Error {
-        let mut path = PathBuf::new();
-        let names = self.levels.iter().skip(1).map(|level| &*level.known.name).chain([name]);
-        for name in names.filter(|&name| name != c".") {
-            if path.as_os_str().len() > LEGIBLE {
-                return error.into();
-            }
-            path.push(OsStr::from_bytes(name.to_bytes()));
-        }
-        if path.as_os_str().is_empty() { error.into() } else { PathError::at(&path, error.into()) }
-    }
-
-    /// Makes the directory we are in accessible to its owner; true if it became so now.
-    #[cold]
-    fn open_up(&mut self, dir: BorrowedFd<'_>) -> bool {
-        match self.levels.last_mut() {
-            Some(level) if !level.opened_up => {
-                level.opened_up = true;
-                open_up(dir).is_ok()
-            }
-            _ => false,
-        }
     }
 
     /// Closes what is kept of the way back; true if that was anything.
@@ -442,17 +300,12 @@ const WAITING: usize = 4096;
 const KEPT: usize = 8;
 /// How often a directory is entered that others fill meanwhile.
 const TRIES: u8 = 16;
-/// How many directories that stay are remembered.
-const LEFT: usize = 1 << 16;
 /// How often directories are listed again, in all.
 const REPEATS: u32 = 1 << 20;
 /// How often a walk begins anew.
 const LOSSES: u32 = 16;
 /// How deep a tree may be.
 const DEPTH: usize = 1 << 18;
-/// How long a path may be to be named in an error, about.
-const LEGIBLE: usize = 4096;
-
 #[cfg(test)]
-#[path = "tests.rs"]
+#[path = "tests/mod.rs"]
 mod tests;

@@ -34,7 +34,8 @@ use std::path::Path;
 
 use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_SYSTEM, FILE_ATTRIBUTE_TEMPORARY};
 
-use about::Identity;
+use self::about::Identity;
+use super::taken_over;
 pub(crate) use dir::OwnedDir;
 pub(crate) use removal::{close_and_remove, remove_name};
 pub(crate) use sweep::sweep;
@@ -110,8 +111,4 @@ pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<()> {
 
 fn require(made: Identity, path: &Path) -> io::Result<()> {
     if about::identity(&about::open(path)?)? == made { Ok(()) } else { Err(taken_over()) }
-}
-
-fn taken_over() -> io::Error {
-    io::Error::new(io::ErrorKind::NotFound, "the name is another's by now")
 }
