@@ -215,6 +215,36 @@ fn while_one_sweeps(name: &str, directory: &Path, left: &Path, delay: &str, work
     true
 }
 
+/// Who sweeps can take a file away while the call that makes it has not yet returned.
+#[test]
+fn p5_what_was_swept_as_it_was_made_is_there_when_it_is_used() {
+    let scratch = Scratch::new();
+    let swept = || {
+        let file = NamedTempFile::new_in(scratch.path()).unwrap();
+        // By its name in the directory: the file itself is as it was made.
+        fs::remove_file(scratch.path().join(&names(scratch.path())[0])).unwrap();
+        file
+    };
+    drop(swept());
+    swept().close().unwrap();
+    for _ in 0..200 {
+        let file = swept();
+        thread::scope(|scope| {
+            scope.spawn(|| is_there(&file));
+            is_there(&file);
+        });
+        assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o7777, 0o600);
+        (&file).write_all(CONTENT).unwrap();
+        assert_eq!(fs::read(file.path()).unwrap(), CONTENT);
+        file.close().unwrap();
+        assert_eq!(names(scratch.path()), [""; 0]);
+    }
+    drop(swept().persist(scratch.path().join("persisted")).unwrap());
+    fs::remove_file(scratch.path().join("persisted")).unwrap();
+    let (_, path) = swept().keep().unwrap();
+    assert_eq!(names(scratch.path()), [path.file_name().unwrap().to_str().unwrap()]);
+}
+
 /// How often somebody swept meanwhile.
 #[track_caller]
 fn while_sweeping(paths: &Paths, work: impl FnOnce()) -> usize {

@@ -16,8 +16,9 @@
 //! What can happen meanwhile:
 //!
 //! - *Made, but not yet marked.* A file is open for writing by the call that makes it, and that call has to wait as long as
-//!   somebody sweeps the file; a directory is locked a moment after it is made, which fails as long as somebody sweeps it. Then the
-//!   owner looks whether it is still there, and makes another if it is not.
+//!   somebody sweeps the file: when the file is first used its owner looks whether it is still there, and makes it again if
+//!   it is not. A directory is locked a moment after it is made, which fails as long as somebody sweeps it: then its owner
+//!   makes another.
 //! - *Two who sweep.* Each removes what the other has not; a directory's lock keeps them apart.
 //! - *A fork.* The child has the descriptors, and with them what shows that somebody lives, until it too has ended, or runs
 //!   another program.

@@ -321,8 +321,12 @@ impl NamedTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn close(mut self) -> io::Result<()> {
-        let path = self.name.take();
-        sys::close_and_remove(self.file, &path).map_err(|error| PathError::at(&path, error))
+        let (path, touched) = (self.name.take(), self.name.touched.load(Ordering::Acquire));
+        match sys::close_and_remove(self.file, &path) {
+            // Nobody has had it: it was swept in the moment in which it was made.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.name.sweepable && !touched => Ok(()),
+            removed => removed.map_err(|error| PathError::at(&path, error)),
+        }
     }
 }
 

@@ -3,14 +3,14 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
-use super::system::Made;
+use super::system::{self, Made};
 use super::taken_over;
 use crate::error::PathError;
 use crate::sys::tree;
@@ -19,33 +19,24 @@ use crate::sys::tree;
 pub(super) const NEW: Mode = Mode::RUSR.union(Mode::WUSR);
 
 /// A new file at `path`, of mode 0600 at most, and not marked, until [`finish_file`].
-///
-/// # Errors
-/// `AlreadyExists` also where somebody swept it away before it was ours: who asks takes another name.
-pub(crate) fn create_file(path: &Path, marked: bool) -> io::Result<File> {
+pub(crate) fn create_file(path: &Path, _: bool) -> io::Result<File> {
+    create(path).map(File::from)
+}
+
+fn create(path: &Path) -> io::Result<OwnedFd> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
-    let file = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, NEW))?);
-    if marked {
-        match rustix::fs::fstat(&file) {
-            Ok(made) if made.st_nlink == 0 => return Err(Errno::EXIST.into()),
-            Ok(_) => {}
-            Err(error) => {
-                let _ = fs::remove_file(path);
-                return Err(error.into());
-            }
-        }
-    }
-    Ok(file)
+    Ok(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, NEW))?)
 }
 
 /// Exactly that mode, marked under that name if that is asked for and can be done.
+///
+/// The file has to be as it was made, and nobody else may know its descriptor.
 pub(crate) fn finish_file(file: &File, path: &Path, mode: u32, marked: bool) -> io::Result<()> {
-    Ok(finish(file, path, mode, marked)?)
+    let made = if marked { system::still_there(file, || create(path))? } else { None };
+    Ok(finish(file, path, mode, made)?)
 }
 
-fn finish(owned: &File, path: &Path, mode: u32, marked: bool) -> rustix::io::Result<()> {
-    // What cannot be marked is used all the same.
-    let made = if marked { Made::look(owned).ok() } else { None };
+fn finish(owned: &File, path: &Path, mode: u32, made: Option<Made>) -> rustix::io::Result<()> {
     let mut has = match &made {
         Some(made) => made.mode(),
         None => Mode::from_raw_mode(rustix::fs::fstat(owned)?.st_mode as RawMode),
@@ -133,7 +124,7 @@ impl OwnedDir {
             if marked && (made.st_nlink == 0 || made.st_uid != rustix::process::geteuid().as_raw()) {
                 return Err(Errno::EXIST);
             }
-            finish(&held, path, mode, marked)?;
+            finish(&held, path, mode, if marked { Made::look(&held).ok() } else { None })?;
             Ok((held, inode_of(&made)))
         };
         match hold() {
