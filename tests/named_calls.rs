@@ -29,7 +29,7 @@ fn p9_names_cost_what_the_system_takes_for_them() {
     assert_costs(
         &log,
         "persist",
-        &["openat", "fstat", "fsetxattr", "write", "lstat", "fstat", "rename", "fstat", "fremovexattr", "close"],
+        &["openat", "fstat", "fsetxattr", "write", "lstat", "fstat", "rename", "fremovexattr", "close"],
     );
     // The last look is whether it could be taken for one that is not marked yet.
     assert_costs(&log, "keep", &["openat", "fstat", "fsetxattr", "fstat", "fremovexattr", "close"]);

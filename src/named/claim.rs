@@ -160,7 +160,9 @@ fn enter(dir: &Path) -> Option<u64> {
     let (number, due) = current.unwrap_or_else(|| ask(dir, now));
     if let (Some(number), Some(reach)) = (number, due) {
         let from = sys::sweep(dir, number, reach, |name| code::is_in(name, number));
-        if let (Some(from), Some(place)) = (from, known().lock().places.get_mut(dir)) {
+        let places = &mut known().lock().places;
+        let same = places.get_mut(dir).filter(|place| place.number == Some(number));
+        if let (Some(from), Some(place)) = (from, same) {
             place.due = Some(Reach { from, most: FURTHER });
         }
     }
@@ -169,7 +171,8 @@ fn enter(dir: &Path) -> Option<u64> {
 
 /// The directory's number, and what of it is to be looked at.
 fn ask(dir: &Path, now: Instant) -> (Option<u64>, Option<Reach>) {
-    let number = sys::number(dir);
+    // A directory that cannot be asked may be another by the time that it can.
+    let Ok(number) = sys::number(dir) else { return (None, None) };
     let places = &mut known().lock().places;
     let due = match places.get_mut(dir) {
         Some(place) if place.number == number => place.due.take(),

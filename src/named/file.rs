@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::PersistError;
@@ -14,7 +15,7 @@ use super::target::{Existing, Target};
 use crate::directory::default_directory;
 use crate::error::PathError;
 use crate::store::Behind;
-use crate::sys;
+use crate::sys::{self, Seen};
 
 /// A file with a name for as long as it is held, for programs that want a path.
 ///
@@ -59,12 +60,18 @@ struct Name {
     path: PathBuf,
     /// What is left of it can be swept.
     sweepable: bool,
-    /// Whoever holds it may have changed it, or have told somebody where it is.
-    touched: AtomicBool,
+    /// Done before anybody gets at the file or its path, who may then change it.
+    touch: Once,
+    /// The mode is what it is to be.
+    finished: AtomicBool,
     behind: Behind,
 }
 
 impl Name {
+    fn new(path: PathBuf, sweepable: bool, behind: Behind) -> Self {
+        Self { path, sweepable, touch: Once::new(), finished: AtomicBool::new(false), behind }
+    }
+
     fn take(&mut self) -> PathBuf {
         std::mem::take(&mut self.path)
     }
@@ -110,19 +117,20 @@ impl NamedTempFile {
         mode: u32,
     ) -> io::Result<Self> {
         let (path, file) = claim.make(prefix, suffix, |path| sys::create_file(path, claim.marks()))?;
-        let touched = AtomicBool::new(false);
-        let named = Self { file, name: Name { path, sweepable: claim.marks(), touched, behind: Behind::Nothing } };
+        let named = Self { file, name: Name::new(path, claim.marks(), Behind::Nothing) };
         if mode != FILE {
-            sys::finish_file(&named.file, &named.name.path, mode, claim.marks())
-                .map_err(|error| PathError::at(&named.name.path, error))?;
-            named.name.touched.store(true, Ordering::Relaxed);
+            let mut finished = Ok(());
+            named.name.touch.call_once(|| finished = named.finish(mode, Seen::ByNobody));
+            finished.map_err(|error| PathError::at(&named.name.path, error))?;
         }
         Ok(named)
     }
 
     /// A spool's file that has got that name, of mode 0600, and marked if it can be swept.
     pub(super) fn of_spool(file: File, path: PathBuf, sweepable: bool, behind: Behind) -> Self {
-        Self { file, name: Name { path, sweepable, touched: AtomicBool::new(true), behind } }
+        let name = Name::new(path, sweepable, behind);
+        name.touch.call_once(|| name.finished.store(true, Ordering::Release));
+        Self { file, name }
     }
 
     /// Where it is; always absolute.
@@ -143,34 +151,32 @@ impl NamedTempFile {
         &mut self.file
     }
 
-    /// What nobody has touched can be told from all else without a mark, and an odd umask shows in nothing: so a file that is
-    /// made and dropped costs no more than that.
+    /// What nobody has touched can be told from all else without a mark: so a file that is made and dropped costs no more than
+    /// that.
     #[inline]
     fn touch(&self) {
-        if !self.name.touched.load(Ordering::Acquire) {
-            self.first_touch();
-        }
+        self.name.touch.call_once(|| self.first_touch());
     }
 
     #[cold]
     fn first_touch(&self) {
-        let _ = self.finish();
+        let _ = self.finish(FILE, Seen::ByNobody);
     }
 
-    /// Two threads may do it at once, and nobody goes on before it is done. What fails is tried again when the file is touched
-    /// again; unless nobody sweeps here, where a file may well have a mode that cannot be changed.
-    fn finish(&self) -> io::Result<()> {
-        let finished = sys::finish_file(&self.file, &self.name.path, FILE, self.name.sweepable);
-        if finished.is_ok() || !self.name.sweepable {
-            self.name.touched.store(true, Ordering::Release);
+    fn finish(&self, mode: u32, seen: Seen) -> io::Result<()> {
+        let finished = sys::finish_file(&self.file, &self.name.path, mode, self.name.sweepable, seen);
+        // Where nobody sweeps a file may well have a mode that cannot be changed.
+        if finished.is_ok() || (mode == FILE && !self.name.sweepable) {
+            self.name.finished.store(true, Ordering::Release);
             return Ok(());
         }
         finished
     }
 
-    /// A file that leaves has a mode that says nothing of being new.
+    /// A file that leaves has the mode that it is to have.
     fn finished(&self) -> io::Result<()> {
-        if self.name.touched.load(Ordering::Acquire) { Ok(()) } else { self.finish() }
+        self.touch();
+        if self.name.finished.load(Ordering::Acquire) { Ok(()) } else { self.finish(FILE, Seen::BySomebody) }
     }
 
     /// The same file once more, to read and to write, with a cursor of its own at the start.
@@ -254,25 +260,39 @@ impl NamedTempFile {
     /// The copy, if it had to be one.
     fn rename(&self, path: &Path, existing: Existing) -> io::Result<Option<File>> {
         let target = Target::new(path, existing)?;
-        let ours = self.finished().and_then(|()| sys::is_same(&self.file, self.path()));
-        ours.map_err(|error| PathError::at(self.path(), error))?;
+        let names = self.finished().and_then(|()| sys::names(&self.file, self.path()));
+        let names = names.map_err(|error| PathError::at(self.path(), error))?;
         if existing == Existing::Replace && path == self.path() {
             return self.unmark().map(|()| None);
         }
-        match sys::let_go(self.as_file(), self.name.sweepable, || target.rename(self.path())) {
-            Ok(()) => Ok(None),
+        match target.give(self.as_file(), self.path(), self.name.sweepable) {
+            Ok(()) => {
+                // Between two names of one file, a rename does nothing.
+                if names > 1 && !target.looks_like_ours() && sys::names(&self.file, self.path()).is_ok() {
+                    let _ = sys::remove_name(self.path());
+                }
+                Ok(None)
+            }
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => self.copy(&target).map(Some),
             Err(error) => Err(error),
         }
     }
 
     fn copy(&self, target: &Target<'_>) -> io::Result<File> {
-        let (metadata, position) = (self.file.metadata()?, (&self.file).stream_position()?);
-        target.write_anew(metadata.len(), |mut copy| {
-            io::copy(&mut self.reopen()?, &mut copy)?;
+        // Not opened once more: its mode may be one that forbids it.
+        let mut file = &self.file;
+        let (metadata, position) = (file.metadata()?, file.stream_position()?);
+        let copied = target.write_anew(metadata.len(), |mut copy| {
+            let mut file = &self.file;
+            file.rewind()?;
+            io::copy(&mut file, &mut copy)?;
             copy.set_permissions(metadata.permissions())?;
             copy.seek(SeekFrom::Start(position)).map(drop)
-        })
+        });
+        if copied.is_err() {
+            file.seek(SeekFrom::Start(position))?;
+        }
+        copied
     }
 
     /// Leaves the file where it is, for good, and returns it and where that is. Nobody will remove it.
@@ -321,12 +341,9 @@ impl NamedTempFile {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn close(mut self) -> io::Result<()> {
-        let (path, touched) = (self.name.take(), self.name.touched.load(Ordering::Acquire));
-        match sys::close_and_remove(self.file, &path) {
-            // Nobody has had it: it was swept in the moment in which it was made.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && self.name.sweepable && !touched => Ok(()),
-            removed => removed.map_err(|error| PathError::at(&path, error)),
-        }
+        let unseen = self.name.sweepable && !self.name.touch.is_completed();
+        let (path, seen) = (self.name.take(), if unseen { Seen::ByNobody } else { Seen::BySomebody });
+        sys::close_and_remove(self.file, &path, seen).map_err(|error| PathError::at(&path, error))
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::NamedTempFile;
 use super::claim::Claim;
 use super::options::{FILE, PREFIX};
+use super::target::require_file_size;
 use crate::error::{PathError, gives_back};
 use crate::spooled::{SpooledData, SpooledTempFile};
 use crate::store::{Behind, Place};
@@ -62,6 +63,7 @@ impl SpooledTempFile {
             Ok((_, false)) | Err(_) => sys::unmark(disk.file().as_file()),
         }
         linked?;
+        require_file_size(content.len())?;
         let copy = NamedTempFile::create(&claim, PREFIX, "", FILE)?;
         content
             .write_to(copy.as_file(), self.cursor.position)

@@ -15,7 +15,7 @@ use super::claim::Claim;
 use super::code;
 use super::options::{FILE, PREFIX};
 use crate::error::{Limit, LimitError};
-use crate::sys::{self, AnonFile};
+use crate::sys::{self, AnonFile, Seen};
 
 /// Where content is to get its name.
 pub(crate) struct Target<'a> {
@@ -29,6 +29,12 @@ pub(crate) struct Target<'a> {
 pub(crate) enum Existing {
     Replace,
     Keep,
+}
+
+/// What would end the process in the middle is an error before.
+pub(super) fn require_file_size(len: u64) -> io::Result<()> {
+    let most = sys::file_size_limit();
+    if len > most { Err(LimitError::too_large(Limit::FileSize, most)) } else { Ok(()) }
 }
 
 impl<'a> Target<'a> {
@@ -47,7 +53,7 @@ impl<'a> Target<'a> {
     ///
     /// Then a copy shows whether that is an error at all.
     pub(crate) fn link(&self, file: &AnonFile) -> io::Result<bool> {
-        if self.path.file_name().is_some_and(|name| code::looks_like_one(name.as_encoded_bytes())) {
+        if self.looks_like_ours() {
             // An empty file of this moment, under a name that was ours, would look as if it had just been made.
             let _ = sys::keep(file.as_file());
         }
@@ -74,10 +80,7 @@ impl<'a> Target<'a> {
 
     /// A new file of `len` bytes with this name, which `write` fills.
     pub(crate) fn write_anew(&self, len: u64, write: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
-        let file_size = sys::file_size_limit();
-        if len > file_size {
-            return Err(LimitError::too_large(Limit::FileSize, file_size));
-        }
+        require_file_size(len)?;
         if let Some(mut nameless) = AnonFile::create_nameless(self.directory)? {
             nameless.make_private()?;
             write(nameless.as_file_to_write())?;
@@ -87,7 +90,9 @@ impl<'a> Target<'a> {
         }
         let claim = Claim::on(self.directory)?;
         let (beside, file) = claim.make(PREFIX, "", |path| sys::create_file(path, claim.marks()))?;
-        if let Err(error) = sys::finish_file(&file, &beside, FILE, claim.marks()).and_then(|()| write(&file)) {
+        if let Err(error) =
+            sys::finish_file(&file, &beside, FILE, claim.marks(), Seen::ByNobody).and_then(|()| write(&file))
+        {
             let _ = sys::remove_name(&beside);
             return Err(error);
         }
@@ -95,17 +100,26 @@ impl<'a> Target<'a> {
         Ok(file)
     }
 
-    /// Renames a file to the path.
-    pub(crate) fn rename(&self, from: &Path) -> io::Result<()> {
-        match self.existing {
+    /// Renames a file of ours to the path, where it is ours no more.
+    pub(crate) fn give(&self, file: &File, from: &Path, marked: bool) -> io::Result<()> {
+        sys::let_go(file, marked, || match self.existing {
             Existing::Replace => sys::rename_replacing(from, self.path),
             Existing::Keep => sys::rename_without_replacing(from, self.path),
+        })?;
+        if self.looks_like_ours() {
+            let _ = sys::keep(file);
         }
+        Ok(())
+    }
+
+    /// The path may be that of a file that was kept.
+    pub(crate) fn looks_like_ours(&self) -> bool {
+        self.path.file_name().is_some_and(|name| code::looks_like_one(name.as_encoded_bytes()))
     }
 
     /// Renames a file beside the path to it, or takes its name away.
     fn take_over(&self, file: &File, beside: &Path, marked: bool) -> io::Result<()> {
-        let renamed = sys::let_go(file, marked, || self.rename(beside));
+        let renamed = self.give(file, beside, marked);
         if renamed.is_err() {
             let _ = sys::remove_name(beside);
         }

@@ -32,7 +32,7 @@ pub(crate) use copy::{copy, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use owned::{
-    OwnedDir, Reach, close_and_remove, create_file, cut_behind, finish_file, is_same, keep, let_go, mark, number,
+    OwnedDir, Reach, Seen, close_and_remove, create_file, cut_behind, finish_file, keep, let_go, mark, names, number,
     remove_name, reopen, sweep, unmark,
 };
 pub(crate) use pages::advise_huge;

@@ -20,9 +20,13 @@ mod listing;
 #[cfg(any(windows, target_os = "wasi"))]
 mod other;
 #[cfg(unix)]
+mod removals;
+#[cfg(unix)]
 mod walk;
 
 #[cfg(any(windows, target_os = "wasi"))]
 pub(crate) use other::remove;
+#[cfg(unix)]
+pub(crate) use removals::Removals;
 #[cfg(unix)]
 pub(crate) use walk::empty;

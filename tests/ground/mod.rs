@@ -11,6 +11,8 @@ pub(crate) mod child;
 pub(crate) mod kernel;
 #[cfg(target_os = "linux")]
 pub(crate) mod left;
+#[cfg(target_os = "linux")]
+pub(crate) mod makers;
 #[cfg_attr(not(target_os = "linux"), path = "no_mount.rs")]
 pub(crate) mod mount;
 pub(crate) mod pool;

@@ -23,52 +23,52 @@ use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use parking_lot::Mutex;
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, Statx, StatxFlags, StatxTimestamp,
-    Timespec, Timestamps, UTIME_OMIT, XattrFlags,
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, StatVfs, Statx, StatxFlags,
+    StatxTimestamp, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
 };
 use rustix::io::{DupFlags, Errno};
 
 use super::Reach;
 use super::unix::NEW;
 use crate::sys::system::{EXT4, OVERLAY, TMPFS};
-use crate::sys::tree;
+use crate::sys::tree::{self, Removals};
 
 /// The directory's own number, by which names made in it can be told from all others, if what is left in it can be swept.
-pub(crate) fn number(dir: &Path) -> Option<u64> {
-    let kind = rustix::fs::statfs(dir).ok()?.f_type as u32;
+///
+/// # Errors
+/// What the system answered: ask again.
+pub(crate) fn number(dir: &Path) -> io::Result<Option<u64>> {
+    let kind = rustix::fs::statfs(dir)?.f_type as u32;
     // Android may end a process for a call that an older one did not know (`statx`).
     if cfg!(target_os = "android") || !OF_THIS_KERNEL.contains(&kind) {
-        return None;
+        return Ok(None);
     }
     match rustix::fs::getxattr(dir, MARK, &mut [0_u8; 0]) {
-        Ok(_) | Err(Errno::NODATA) => Some(number_of(&rustix::fs::stat(dir).ok()?, kind)),
-        Err(_) => None,
+        Ok(_) | Err(Errno::NODATA) => Ok(Some(number_of(&rustix::fs::stat(dir)?, &rustix::fs::statvfs(dir)?, kind))),
+        Err(_) => Ok(None),
     }
 }
 
-/// The same directory seen through an overlay and beneath it is two: who holds what there is known on one side alone.
-fn number_of(dir: &Stat, kind: u32) -> u64 {
-    dir.st_ino ^ u64::from(kind) << 32
+/// The same directory seen through an overlay and beneath it is two: who holds what there is known on one side alone. So is one
+/// in a snapshot, which shares all else with what it was taken of.
+fn number_of(dir: &Stat, volume: &StatVfs, kind: u32) -> u64 {
+    let volume = if [BTRFS, ZFS].contains(&kind) { volume.f_fsid } else { 0 };
+    dir.st_ino ^ u64::from(kind) << 32 ^ volume.rotate_left(17)
 }
 
 /// File systems on which no other kernel's processes work.
-const OF_THIS_KERNEL: [u32; 8] = [
-    EXT4,
-    0x5846_5342, // xfs
-    0x9123_683e, // btrfs
-    TMPFS,
-    OVERLAY,
-    0xf2f5_2010, // f2fs
-    0x2fc1_2fc1, // zfs
-    0xca45_1a4e, // bcachefs
-];
+const OF_THIS_KERNEL: [u32; 7] = [EXT4, XFS, BTRFS, TMPFS, OVERLAY, F2FS, ZFS];
+const XFS: u32 = 0x5846_5342;
+const BTRFS: u32 = 0x9123_683e;
+const F2FS: u32 = 0xf2f5_2010;
+const ZFS: u32 = 0x2fc1_2fc1;
 
 const MARK: &CStr = c"user.spooled";
+/// What no mark is.
+const KEPT: &[u8] = b"kept";
 
 /// What is known of a file or a directory of ours.
 pub(super) struct Made(Statx);
@@ -85,6 +85,10 @@ impl Made {
 
     pub(super) fn mode(&self) -> Mode {
         Mode::from_raw_mode(self.0.stx_mode.into())
+    }
+
+    pub(super) fn has_no_name(&self) -> bool {
+        self.0.stx_nlink == 0
     }
 
     /// Marks it under that name: whoever finds it there when we are dead may remove it.
@@ -105,41 +109,29 @@ impl Made {
 
     /// Whether it may be waiting for its mark: it is as it was born, and empty (a directory is removed only if it is).
     fn is_new(&self) -> bool {
-        let Statx { stx_btime, stx_ctime, stx_mtime, stx_size, .. } = self.0;
-        let at_birth = |time: StatxTimestamp| (time.tv_sec, time.tv_nsec) == (stx_btime.tv_sec, stx_btime.tv_nsec);
         let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
-        at_birth(stx_ctime)
-            && at_birth(stx_mtime)
-            && self.mode().difference(NEW).is_empty()
-            && (is_directory || stx_size == 0)
+        self.is_as_born() && self.mode().difference(NEW).is_empty() && (is_directory || self.0.stx_size == 0)
+    }
+
+    fn is_as_born(&self) -> bool {
+        let Statx { stx_btime, stx_ctime, stx_mtime, .. } = self.0;
+        let at_birth = |time: StatxTimestamp| (time.tv_sec, time.tv_nsec) == (stx_btime.tv_sec, stx_btime.tv_nsec);
+        at_birth(stx_ctime) && at_birth(stx_mtime)
     }
 }
 
-/// What is known of a new file, of which nobody else knows the descriptor.
-///
-/// Should somebody have swept it away in the moment in which it was made, that becomes the descriptor of another one: to ask
-/// at once, rather than when it is used, costs a twentieth of what a file does.
-pub(super) fn still_there(file: &File, create: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Option<Made>> {
-    let made = Made::look(file).ok();
-    if made.as_ref().is_none_or(|made| made.0.stx_nlink > 0) {
-        return Ok(made);
-    }
-    // Two threads may have seen it.
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _one = ONE_AT_A_TIME.lock();
-    if file.metadata()?.nlink() == 0 {
-        // SAFETY: the descriptor is open as long as `file` is; it is not closed here, and stays `file`'s.
-        let mut descriptor = unsafe { ManuallyDrop::new(OwnedFd::from_raw_fd(file.as_raw_fd())) };
-        rustix::io::dup3(create()?, &mut descriptor, DupFlags::CLOEXEC)?;
-    }
-    Ok(Made::look(file).ok())
+/// Makes the descriptor that of another file. Nobody else may use it meanwhile.
+pub(super) fn replace(file: &File, by: &OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open as long as `file` is; it is not closed here, and stays `file`'s.
+    let mut descriptor = unsafe { ManuallyDrop::new(OwnedFd::from_raw_fd(file.as_raw_fd())) };
+    Ok(rustix::io::dup3(by, &mut descriptor, DupFlags::CLOEXEC)?)
 }
 
 /// Marks a file of ours under that name, which it is about to get.
 ///
 /// Where that fails it is used all the same, and nobody will remove it for us.
 pub(crate) fn mark(file: &File, path: &Path) {
-    let _ = Made::look(file).and_then(|made| made.mark(file, path));
+    let _ = Made::look(file).and_then(|made| as_one_who_may_write(file.as_fd(), || made.mark(file, path)));
 }
 
 /// It is not ours any more, and has another name, or none.
@@ -151,10 +143,15 @@ pub(crate) fn unmark(owned: impl AsFd) {
 /// It is not ours any more, under the name that it has.
 pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
     let owned = owned.as_fd();
-    if let Some(made) = Made::look(owned).ok().filter(Made::is_new) {
-        // On a clock that ticks slowly: without a mark it would look as if it were waiting for one.
-        let changed = made.0.stx_mtime;
-        let last_modification = Timespec { tv_sec: changed.tv_sec, tv_nsec: i64::from(changed.tv_nsec ^ 1) };
+    if Made::look(owned).is_ok_and(|made| made.is_as_born()) {
+        // On a clock that ticks slowly: without a mark it might look as if it were waiting for one, also when it is emptied in
+        // the same tick. A mark that is nobody's tells.
+        let mark = || rustix::fs::fsetxattr(owned, MARK, KEPT, XattrFlags::empty());
+        if as_one_who_may_write(owned, mark).is_ok() {
+            return Ok(());
+        }
+        let modified = Made::look(owned)?.0.stx_mtime;
+        let last_modification = Timespec { tv_sec: modified.tv_sec, tv_nsec: i64::from(modified.tv_nsec ^ 1) };
         let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
         rustix::fs::futimens(owned, &Timestamps { last_access, last_modification })?;
     }
@@ -186,8 +183,7 @@ fn as_one_who_may_write(owned: BorrowedFd<'_>, change: impl Fn() -> rustix::io::
 pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     rename()?;
     if marked {
-        // Its new name may look like one of ours as well, that of a file that was kept.
-        let _ = keep(owned);
+        unmark(owned);
     }
     Ok(())
 }
@@ -198,7 +194,8 @@ pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Re
 pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8]) -> bool) -> Option<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let dir = rustix::fs::openat(CWD, dir, flags, Mode::empty()).ok()?;
-    if number_of(&rustix::fs::fstat(&dir).ok()?, rustix::fs::fstatfs(&dir).ok()?.f_type as u32) != number {
+    let kind = rustix::fs::fstatfs(&dir).ok()?.f_type as u32;
+    if number_of(&rustix::fs::fstat(&dir).ok()?, &rustix::fs::fstatvfs(&dir).ok()?, kind) != number {
         return None;
     }
     if reach.from > 0 {
@@ -206,19 +203,23 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
     }
     let mut entries = Vec::with_capacity(32 << 10);
     let mut entries = RawDir::new(&dir, entries.spare_capacity_mut());
-    let (mut from, mut looked_at, mut removals) = (reach.from, 0, REMOVALS);
+    let (mut from, mut looked_at, mut removals) = (reach.from, 0, Removals::at_most(REMOVALS));
     while looked_at < reach.most {
         let entry = entries.next()?.ok()?;
         looked_at += 1;
+        let before = removals.made;
         if is_ours(entry.file_name().to_bytes()) {
             looked_at += A_NAME_OF_OURS;
             let _ = sweep_one(&dir, entry.file_name(), &mut removals);
         }
-        if removals == 0 {
-            // Of a tree there may be more, where this look ends.
+        if removals.left == 0 && removals.made > before {
+            // There may be more of that tree.
             return Some(from);
         }
         from = entry.next_entry_cookie();
+        if removals.left == 0 {
+            return Some(from);
+        }
     }
     Some(from)
 }
@@ -228,7 +229,7 @@ const REMOVALS: usize = 8_192;
 /// To learn whether somebody holds it takes longer than to pass over another.
 const A_NAME_OF_OURS: usize = 3;
 
-fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Result<()> {
+fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut Removals) -> rustix::io::Result<()> {
     let look = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
     let seen = look()?;
     if seen.st_uid != rustix::process::geteuid().as_raw() {
@@ -245,28 +246,28 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut usize) -> rustix::io::Re
     if !is_same_inode(&seen, &rustix::fs::fstat(&left)?) {
         return Ok(());
     }
-    let mut remove = || {
+    let mut remove = |is_held: &dyn Fn() -> bool| {
         let ours = match marked(&left, name)? {
             Marked::Ours if kind == FileType::Directory => matches!(tree::empty(&left, removals), Ok(true)),
             Marked::Ours | Marked::NotYet => true,
             Marked::NotOurs => false,
         };
-        // By now its name might be somebody else's.
-        if ours && is_same_inode(&seen, &look()?) {
-            *removals = removals.saturating_sub(1);
+        // By now its name might be somebody else's, and for one who sleeps the kernel does not hold it for ever.
+        if ours && is_same_inode(&seen, &look()?) && is_held() {
             rustix::fs::unlinkat(dir, name, remove)?;
+            removals.count_made();
         }
         Ok(())
     };
     if kind == FileType::Directory {
         rustix::fs::flock(&left, FlockOperation::NonBlockingLockExclusive)?;
-        let removed = remove();
+        let removed = remove(&|| true);
         // A child that another thread has just forked has it open until it runs its program, and must not keep the next look out.
         let _ = rustix::fs::flock(&left, FlockOperation::Unlock);
         return removed;
     }
     // Whoever has just made it waits until we are done, and then sees whether it is still there.
-    leased(left.as_fd(), F_RDLCK, remove).unwrap_or(Ok(()))
+    leased(left.as_fd(), Lease::OfWriters, || remove(&|| is_leased(left.as_fd()))).unwrap_or(Ok(()))
 }
 
 enum Marked {
@@ -294,29 +295,43 @@ fn is_same_inode(one: &Stat, other: &Stat) -> bool {
 /// Cuts off blocks behind the file's end, unless somebody else has the file open, who may be writing there.
 #[expect(clippy::disallowed_methods, reason = "nobody looks at it but by its one descriptor")]
 pub(crate) fn cut_behind(file: &File) {
-    let _ = leased(file.as_fd(), F_WRLCK, || file.metadata().and_then(|metadata| file.set_len(metadata.len())));
+    let _ = leased(file.as_fd(), Lease::OfAll, || file.metadata().and_then(|metadata| file.set_len(metadata.len())));
 }
 
-/// Does something while nobody else has the file open: for writing, if we have it open for reading (`F_RDLCK`), else at all
-/// (`F_WRLCK`). `None` if somebody has, or that cannot be told.
+/// Who must not have a file open, nor open it, while it is leased.
+#[derive(Clone, Copy)]
+enum Lease {
+    /// We have it open for reading.
+    OfWriters = 0,
+    OfAll = 1,
+}
+
+/// Does something while it is leased; `None` if somebody has it open, or that cannot be told.
 ///
-/// Should somebody want to open it meanwhile, the kernel lets that wait for a moment and tells us by a signal: by `SIGURG`, which
-/// does nothing, in place of `SIGIO`, which would end the process.
-fn leased<T>(file: BorrowedFd<'_>, kind: c_int, work: impl FnOnce() -> T) -> Option<T> {
+/// Should somebody want to open it meanwhile, the kernel lets that wait for a while (45 seconds, if nobody has changed that) and
+/// tells us by a signal: by `SIGURG`, which does nothing, in place of `SIGIO`, which would end the process.
+fn leased<T>(file: BorrowedFd<'_>, lease: Lease, work: impl FnOnce() -> T) -> Option<T> {
     if !KNOWS_LEASES || fcntl_int(file, F_SETSIG, SIGURG) != 0 {
         return None;
     }
-    let done = (fcntl_int(file, F_SETLEASE, kind) == 0).then(work);
+    let done = (fcntl_int(file, F_SETLEASE, lease as c_int) == 0).then(work);
     fcntl_int(file, F_SETLEASE, F_UNLCK);
     fcntl_int(file, F_SETSIG, 0);
     done
 }
 
+/// Whether it still is, and nobody waits.
+fn is_leased(file: BorrowedFd<'_>) -> bool {
+    fcntl_int(file, F_GETLEASE, 0) == Lease::OfWriters as c_int
+}
+
+/// For commands that take an integer, or nothing.
 fn fcntl_int(file: BorrowedFd<'_>, command: c_int, argument: c_int) -> c_int {
     unsafe extern "C" {
         fn fcntl(file: c_int, command: c_int, ...) -> c_int;
     }
-    // SAFETY: the C library's own `fcntl`; the descriptor is open, and each of these commands takes an integer.
+    debug_assert!([F_SETSIG, F_SETLEASE, F_GETLEASE].contains(&command));
+    // SAFETY: the C library's own `fcntl`; the descriptor is open, and none of these commands takes a pointer.
     unsafe { fcntl(file.as_raw_fd(), command, argument) }
 }
 
@@ -333,7 +348,6 @@ const KNOWS_LEASES: bool = cfg!(any(
 ));
 const F_SETSIG: c_int = 10;
 const F_SETLEASE: c_int = 1024;
-const F_RDLCK: c_int = 0;
-const F_WRLCK: c_int = 1;
+const F_GETLEASE: c_int = 1025;
 const F_UNLCK: c_int = 2;
 const SIGURG: c_int = 23;

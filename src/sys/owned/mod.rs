@@ -16,16 +16,24 @@ mod system;
 mod other;
 
 #[cfg(not(any(unix, windows)))]
-pub(crate) use other::{OwnedDir, close_and_remove, create_file, finish_file, is_same, remove_name, reopen};
+pub(crate) use other::{OwnedDir, close_and_remove, create_file, finish_file, names, remove_name, reopen};
 #[cfg(windows)]
-pub(crate) use system::{OwnedDir, close_and_remove, create_file, finish_file, is_same, remove_name, reopen};
+pub(crate) use system::{OwnedDir, close_and_remove, create_file, finish_file, names, remove_name, reopen};
 pub(crate) use system::{cut_behind, keep, let_go, mark, number, sweep, unmark};
 #[cfg(unix)]
-pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, is_same, remove_name, reopen};
+pub(crate) use unix::{OwnedDir, close_and_remove, create_file, finish_file, names, remove_name, reopen};
 
-#[cfg(any(unix, windows))]
+#[cfg(any(unix, windows, target_os = "wasi"))]
 fn taken_over() -> std::io::Error {
     std::io::Error::new(std::io::ErrorKind::NotFound, "the name is another's by now")
+}
+
+/// Who has had a new file, or its path, in hand.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Seen {
+    /// It is as it was made, and nobody else uses its descriptor.
+    ByNobody,
+    BySomebody,
 }
 
 /// How far one look at a directory goes.

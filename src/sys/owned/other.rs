@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use super::Seen;
+
 fn unsupported<T>() -> io::Result<T> {
     Err(io::Error::new(io::ErrorKind::Unsupported, "this system has no private files with names"))
 }
@@ -12,7 +14,7 @@ pub(crate) fn create_file(_: &Path, _: bool) -> io::Result<File> {
     unsupported()
 }
 
-pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool) -> io::Result<()> {
+pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool, _: Seen) -> io::Result<()> {
     unsupported()
 }
 
@@ -20,11 +22,11 @@ pub(crate) fn reopen(_: &File, _: &Path) -> io::Result<File> {
     unsupported()
 }
 
-pub(crate) fn is_same(_: &File, _: &Path) -> io::Result<()> {
+pub(crate) fn names(_: &File, _: &Path) -> io::Result<u64> {
     unsupported()
 }
 
-pub(crate) fn close_and_remove(_: File, _: &Path) -> io::Result<()> {
+pub(crate) fn close_and_remove(_: File, _: &Path, _: Seen) -> io::Result<()> {
     unsupported()
 }
 

@@ -11,9 +11,9 @@ use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::system::{self, Made};
-use super::taken_over;
+use super::{Seen, taken_over};
 use crate::error::PathError;
-use crate::sys::tree;
+use crate::sys::tree::{self, Removals};
 
 /// At most this is the mode of what waits for its mark: no directory that somebody else made may not be searched.
 pub(super) const NEW: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -30,9 +30,13 @@ fn create(path: &Path) -> io::Result<OwnedFd> {
 
 /// Exactly that mode, marked under that name if that is asked for and can be done.
 ///
-/// The file has to be as it was made, and nobody else may know its descriptor.
-pub(crate) fn finish_file(file: &File, path: &Path, mode: u32, marked: bool) -> io::Result<()> {
-    let made = if marked { system::still_there(file, || create(path))? } else { None };
+/// What somebody swept away in the moment in which it was made is made again, if nobody has seen it yet.
+pub(crate) fn finish_file(file: &File, path: &Path, mode: u32, marked: bool, seen: Seen) -> io::Result<()> {
+    let mut made = if marked { Made::look(file).ok() } else { None };
+    if seen == Seen::ByNobody && made.as_ref().is_some_and(Made::has_no_name) {
+        system::replace(file, &create(path)?)?;
+        made = Made::look(file).ok();
+    }
     Ok(finish(file, path, mode, made)?)
 }
 
@@ -76,21 +80,28 @@ fn inode(file: &File) -> io::Result<(u64, u64)> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-/// Whether that name is still this file's.
+/// How many names the file has, of which that is one.
 ///
 /// # Errors
 /// `NotFound` if it is not.
-pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<()> {
+pub(crate) fn names(file: &File, path: &Path) -> io::Result<u64> {
     let named = fs::symlink_metadata(path)?;
-    if inode(file)? == (named.dev(), named.ino()) { Ok(()) } else { Err(taken_over()) }
+    if inode(file)? == (named.dev(), named.ino()) { Ok(named.nlink()) } else { Err(taken_over()) }
 }
 
 /// Closes the file and takes its name away, and says what went wrong with that.
-pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
+///
+/// What nobody has seen may have been swept in the moment in which it was made, which is no error.
+pub(crate) fn close_and_remove(file: File, path: &Path, seen: Seen) -> io::Result<()> {
     // While it is open, nobody who sweeps can be faster.
     let removed = fs::remove_file(path);
     drop(file);
-    removed
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && seen == Seen::ByNobody => {
+            if path.parent().is_some_and(Path::is_dir) { Ok(()) } else { Err(error) }
+        }
+        removed => removed,
+    }
 }
 
 pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
@@ -177,7 +188,10 @@ impl OwnedDir {
     fn remove_if_there(&self, path: &Path) -> io::Result<()> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(taken_over()) };
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
-        let parent = rustix::fs::openat(CWD, parent, flags, Mode::empty())?;
+        let parent = match rustix::fs::openat(CWD, parent, flags, Mode::empty()) {
+            Err(Errno::MFILE | Errno::NFILE) => return self.remove_by_path(path),
+            parent => parent?,
+        };
         let named = inode_of(&rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
         if self.inode.is_some_and(|made| made != named) {
             return Err(taken_over());
@@ -201,12 +215,22 @@ impl OwnedDir {
                 return Ok(());
             }
             // Also if it has to stay: what is in it need not.
-            tree::empty(held, &mut { usize::MAX }).map_err(|error| PathError::within(path, error))?;
+            tree::empty(held, &mut Removals::unlimited()).map_err(|error| PathError::within(path, error))?;
             if !matches!(removed, Err(Errno::NOTEMPTY | Errno::EXIST)) {
                 break;
             }
         }
         Ok(remove()?)
+    }
+
+    /// Where there is no descriptor to be had; it has to be empty.
+    #[cold]
+    fn remove_by_path(&self, path: &Path) -> io::Result<()> {
+        let named = inode_of(&rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?);
+        if self.inode.is_some_and(|made| made != named) {
+            return Err(taken_over());
+        }
+        fs::remove_dir(path)
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::Reach;
 
-pub(crate) fn number(_: &Path) -> Option<u64> {
-    None
+pub(crate) fn number(_: &Path) -> io::Result<Option<u64>> {
+    Ok(None)
 }
 
 /// What is known of a file or a directory of ours.
@@ -24,14 +24,18 @@ impl Made {
         rustix::fs::Mode::from_raw_mode(self.0.st_mode)
     }
 
+    pub(super) fn has_no_name(&self) -> bool {
+        false
+    }
+
     pub(super) fn mark<T>(&self, _: T, _: &Path) -> rustix::io::Result<()> {
         Ok(())
     }
 }
 
 #[cfg(unix)]
-pub(super) fn still_there<T>(_: &File, _: T) -> io::Result<Option<Made>> {
-    Ok(None)
+pub(super) fn replace(_: &File, _: &std::os::fd::OwnedFd) -> io::Result<()> {
+    Ok(())
 }
 
 pub(crate) fn mark(_: &File, _: &Path) {}

@@ -9,13 +9,14 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Stat};
 
+use super::{Seen, taken_over};
 use crate::sys::tree;
 
 pub(crate) fn create_file(path: &Path, _: bool) -> io::Result<File> {
     OpenOptions::new().create_new(true).read(true).write(true).open(path)
 }
 
-pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool) -> io::Result<()> {
+pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool, _: Seen) -> io::Result<()> {
     Ok(())
 }
 
@@ -29,12 +30,13 @@ pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
     Ok(again)
 }
 
-/// Whether that name is still this file's.
+/// How many names the file has, of which that is one.
 ///
 /// # Errors
 /// `NotFound` if it is not.
-pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<()> {
-    require_same(file, &rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?)
+pub(crate) fn names(file: &File, path: &Path) -> io::Result<u64> {
+    let named = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    require_same(file, &named).map(|()| named.st_nlink)
 }
 
 fn require_same(file: &File, named: &Stat) -> io::Result<()> {
@@ -42,11 +44,11 @@ fn require_same(file: &File, named: &Stat) -> io::Result<()> {
     if (made.st_dev, made.st_ino) == (named.st_dev, named.st_ino) {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::NotFound, "the name is another's by now"))
+    Err(taken_over())
 }
 
 /// Closes the file and takes its name away, and says what went wrong with that.
-pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
+pub(crate) fn close_and_remove(file: File, path: &Path, _: Seen) -> io::Result<()> {
     // There are hosts that remove no file that is open.
     drop(file);
     remove_name(path)

@@ -30,16 +30,16 @@ use super::access::{identity, open};
 use super::closed::{may_be_mounted_on, open_closed, open_up};
 use super::level::{Level, Listed, Subdirectory, above, is_no_directory};
 use super::listing::{Buffer, Listing};
+use super::removals::Removals;
 
 /// Removes all that is in the directory `dir`, which stays.
 ///
-/// `entries` is how many removals may still be made; it is counted down, for refused ones too. `Ok(false)`: it was used up
-/// before the directory was empty, and nothing was refused.
+/// `Ok(false)`: no removal is left, the directory is not empty, and nothing was refused.
 ///
 /// # Errors
 /// What the system said first of an entry that stays, with its path relative to `dir`; all others were tried.
 /// `DirectoryNotEmpty` if entries keep appearing, `CrossesDevices` or `ResourceBusy` where something is mounted.
-pub(crate) fn empty(dir: &File, entries: &mut usize) -> io::Result<bool> {
+pub(crate) fn empty(dir: &File, removals: &mut Removals) -> io::Result<bool> {
     // A descriptor of our own has a place of its own in the listing.
     let root = match open(dir.as_fd(), c".") {
         Err(Errno::ACCESS) => open_up(dir.as_fd()).and_then(|()| open(dir.as_fd(), c".")),
@@ -50,7 +50,7 @@ pub(crate) fn empty(dir: &File, entries: &mut usize) -> io::Result<bool> {
         Err(Errno::NOENT) => return Ok(true),
         Err(error) => return Err(error.into()),
     };
-    let mut walk = Walk::new(root, entries);
+    let mut walk = Walk::new(root, removals);
     let stop = loop {
         if let Err(stop) = walk.step() {
             break stop;
@@ -64,7 +64,7 @@ pub(crate) fn empty(dir: &File, entries: &mut usize) -> io::Result<bool> {
 }
 
 struct Walk<'a> {
-    entries: &'a mut usize,
+    removals: &'a mut Removals,
     /// The way from the root, which is the first, to the directory we are in.
     levels: Vec<Level>,
     /// Those of the last level are on top.
@@ -90,10 +90,10 @@ enum Stop {
 }
 
 impl<'a> Walk<'a> {
-    fn new(root: OwnedFd, entries: &'a mut usize) -> Self {
+    fn new(root: OwnedFd, removals: &'a mut Removals) -> Self {
         let known = Subdirectory { name: c".".into(), number: 0, tries: 0, refused: false };
         Self {
-            entries,
+            removals,
             levels: vec![Level::new(root, (0, 0), known, 0)],
             waiting: Vec::new(),
             left: BTreeSet::new(),

@@ -35,7 +35,7 @@ use std::path::Path;
 use windows_sys::Win32::Storage::FileSystem::{FILE_ATTRIBUTE_SYSTEM, FILE_ATTRIBUTE_TEMPORARY};
 
 use self::about::Identity;
-use super::taken_over;
+use super::{Seen, taken_over};
 pub(crate) use dir::OwnedDir;
 pub(crate) use removal::{close_and_remove, remove_name};
 pub(crate) use sweep::sweep;
@@ -46,9 +46,15 @@ pub(crate) use sweep::sweep;
 const MARK: u32 = if cfg!(test) { FILE_ATTRIBUTE_SYSTEM } else { FILE_ATTRIBUTE_TEMPORARY };
 
 /// The directory's own number, by which names made in it can be told from all others, if what is left in it can be swept.
-pub(crate) fn number(dir: &Path) -> Option<u64> {
-    let dir = about::open_target(dir).ok().filter(about::is_local)?;
-    about::identity(&dir).ok().map(|found| found.number).filter(|number| *number != 0)
+///
+/// # Errors
+/// What the system answered: ask again.
+pub(crate) fn number(dir: &Path) -> io::Result<Option<u64>> {
+    let dir = about::open_target(dir)?;
+    if !about::is_local(&dir) {
+        return Ok(None);
+    }
+    Ok(Some(about::identity(&dir)?.number).filter(|number| *number != 0))
 }
 
 /// A new file at `path`, marked if that is asked for.
@@ -63,7 +69,7 @@ pub(crate) fn create_file(path: &Path, marked: bool) -> io::Result<File> {
 }
 
 /// Nothing to do: there are no modes, and the mark came with the file.
-pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool) -> io::Result<()> {
+pub(crate) fn finish_file(_: &File, _: &Path, _: u32, _: bool, _: Seen) -> io::Result<()> {
     Ok(())
 }
 
@@ -101,12 +107,12 @@ pub(crate) fn reopen(file: &File, _: &Path) -> io::Result<File> {
     about::reopen(file)
 }
 
-/// Whether that name is still this file's.
+/// How many names the file has, of which that is one; any others are passed over.
 ///
 /// # Errors
 /// `NotFound` if it is not.
-pub(crate) fn is_same(file: &File, path: &Path) -> io::Result<()> {
-    require(about::identity(file)?, path)
+pub(crate) fn names(file: &File, path: &Path) -> io::Result<u64> {
+    require(about::identity(file)?, path).map(|()| 1)
 }
 
 fn require(made: Identity, path: &Path) -> io::Result<()> {

@@ -7,10 +7,11 @@ use std::path::Path;
 use windows_sys::Win32::Storage::FileSystem::FILE_ATTRIBUTE_READONLY;
 
 use super::about;
+use crate::sys::Seen;
 use crate::sys::system::remove_file;
 
 /// Closes the file and takes its name away, and says what went wrong with that.
-pub(crate) fn close_and_remove(file: File, path: &Path) -> io::Result<()> {
+pub(crate) fn close_and_remove(file: File, path: &Path, _: Seen) -> io::Result<()> {
     // While it is open, nobody who sweeps can be faster.
     let removed = remove_name(path);
     drop(file);

@@ -32,9 +32,9 @@ fn nothing_is_removed_where_a_directory_was_moved_to() {
                     fs::create_dir_all(level(depth).join("other/full")).unwrap();
                 }
             }
-            let mut entries = usize::MAX;
+            let mut removals = Removals::unlimited();
             let dir = File::open(&tree).unwrap();
-            let mut walk = Walk::new(open(dir.as_fd(), c".").unwrap(), &mut entries);
+            let mut walk = Walk::new(open(dir.as_fd(), c".").unwrap(), &mut removals);
             let mut ended = (0..steps).find_map(|_| walk.step().err());
             let target = scratch.outside().join("moved");
             let changed = fs::rename(level(moved), &target).is_ok();
@@ -68,11 +68,11 @@ fn exchanges_lead_nowhere() {
             || {
                 let until = Instant::now() + Duration::from_millis(50);
                 while Instant::now() < until {
-                    let _ = empty(&File::open(&tree).unwrap(), &mut usize::MAX.clone());
+                    let _ = empty(&File::open(&tree).unwrap(), &mut Removals::unlimited());
                 }
             },
         );
-        assert!(empty(&File::open(&tree).unwrap(), &mut usize::MAX.clone()).unwrap());
+        assert!(empty(&File::open(&tree).unwrap(), &mut Removals::unlimited()).unwrap());
         assert_empty(&tree);
         scratch.assert_sentinels();
     }
@@ -99,15 +99,15 @@ fn somebody_else_leads_nowhere() {
     let until = Instant::now() + Duration::from_secs(2);
     let mut removed = 0;
     while Instant::now() < until {
-        let mut entries = usize::MAX;
-        let _ = empty(&File::open(&tree).unwrap(), &mut entries);
-        removed += usize::MAX - entries;
+        let mut removals = Removals::unlimited();
+        let _ = empty(&File::open(&tree).unwrap(), &mut removals);
+        removed += removals.made;
     }
     assert!(child.try_wait().unwrap().is_none(), "it did not last");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(removed > 100, "{removed}");
-    assert!(empty(&File::open(&tree).unwrap(), &mut usize::MAX.clone()).unwrap());
+    assert!(empty(&File::open(&tree).unwrap(), &mut Removals::unlimited()).unwrap());
     scratch.assert_sentinels();
 }
 
@@ -129,14 +129,14 @@ fn who_goes_on_creating_does_not_hold_it() {
     while_others(create, || {
         for _ in 0..20 {
             let begun = Instant::now();
-            match empty(&File::open(tree).unwrap(), &mut usize::MAX.clone()) {
+            match empty(&File::open(tree).unwrap(), &mut Removals::unlimited()) {
                 Ok(done) => assert!(done),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::DirectoryNotEmpty, "{error}"),
             }
             assert!(begun.elapsed() < Duration::from_secs(20));
         }
     });
-    assert!(empty(&File::open(tree).unwrap(), &mut usize::MAX.clone()).unwrap());
+    assert!(empty(&File::open(tree).unwrap(), &mut Removals::unlimited()).unwrap());
     assert_empty(tree);
 }
 
@@ -151,7 +151,7 @@ fn two_at_once_are_none_the_worse() {
         thread::scope(|scope| {
             for _ in 0..3 {
                 let tree = File::open(scratch.path()).unwrap();
-                scope.spawn(move || assert!(empty(&tree, &mut usize::MAX.clone()).unwrap()));
+                scope.spawn(move || assert!(empty(&tree, &mut Removals::unlimited()).unwrap()));
             }
         });
         assert_empty(scratch.path());

@@ -34,11 +34,11 @@ fn all_goes_and_the_directory_stays() {
         symlink("nowhere", tree.join(format!("dangling-{at}"))).unwrap();
     }
     drop(UnixListener::bind(tree.join("socket")).unwrap());
-    let mut entries = 100;
-    assert!(empty(&File::open(&tree).unwrap(), &mut entries).unwrap());
-    assert_eq!(entries, 100 - 4 - 6 - 9 - 1);
+    let mut removals = Removals::at_most(100);
+    assert!(empty(&File::open(&tree).unwrap(), &mut removals).unwrap());
+    assert_eq!((removals.left, removals.made), (100 - 20, 4 + 6 + 9 + 1));
     assert_empty(&tree);
-    assert!(empty(&File::open(&tree).unwrap(), &mut 0).unwrap(), "nothing is left to count");
+    assert!(empty(&File::open(&tree).unwrap(), &mut Removals::at_most(0)).unwrap(), "nothing is left to count");
     scratch.assert_sentinels();
 }
 
@@ -49,7 +49,7 @@ fn a_directory_that_is_gone_is_empty() {
     fs::create_dir(&gone).unwrap();
     let dir = File::open(&gone).unwrap();
     fs::remove_dir(&gone).unwrap();
-    assert!(empty(&dir, &mut usize::MAX.clone()).unwrap());
+    assert!(empty(&dir, &mut Removals::unlimited()).unwrap());
 }
 
 /// Deeper than any path can be, with a dozen descriptors.
@@ -65,13 +65,13 @@ fn depth_costs_no_descriptors() {
     let limit = Rlimit { current: Some(2 + open_descriptors()), ..getrlimit(Resource::Nofile) };
     setrlimit(Resource::Nofile, limit).unwrap();
     // Two: the root and one below; and then not even that.
-    assert_eq!(empty(&tree, &mut usize::MAX.clone()).unwrap_err().kind(), io::Error::from(Errno::MFILE).kind());
+    assert_eq!(empty(&tree, &mut Removals::unlimited()).unwrap_err().kind(), io::Error::from(Errno::MFILE).kind());
     setrlimit(Resource::Nofile, Rlimit { current: limit.current.map(|limit| limit + 1), ..limit }).unwrap();
-    assert!(empty(&tree, &mut usize::MAX.clone()).unwrap());
+    assert!(empty(&tree, &mut Removals::unlimited()).unwrap());
     assert_empty(scratch.path());
     deepen(&scratch, &name, 3_000);
     setrlimit(Resource::Nofile, Rlimit { current: limit.current.map(|limit| limit + 11), ..limit }).unwrap();
-    assert!(empty(&tree, &mut usize::MAX.clone()).unwrap());
+    assert!(empty(&tree, &mut Removals::unlimited()).unwrap());
     assert_empty(scratch.path());
 }
 
@@ -89,9 +89,9 @@ fn width_is_taken_in_pieces() {
     for at in 0..inner {
         fs::create_dir_all(scratch.path().join(format!("0/{at}/full"))).unwrap();
     }
-    let mut entries = usize::MAX;
-    assert!(empty(&File::open(scratch.path()).unwrap(), &mut entries).unwrap());
-    assert_eq!(usize::MAX - entries, 20_000 + 2 * outer + 2 * inner);
+    let mut removals = Removals::at_most(usize::MAX);
+    assert!(empty(&File::open(scratch.path()).unwrap(), &mut removals).unwrap());
+    assert_eq!(removals.made, 20_000 + 2 * outer + 2 * inner);
     assert_empty(scratch.path());
 }
 
@@ -103,14 +103,14 @@ fn entries_are_counted() {
     }
     let tree = File::open(scratch.path()).unwrap();
     for left in [13, 6] {
-        let mut entries = 7;
-        assert!(!empty(&tree, &mut entries).unwrap());
-        assert_eq!((entries, count(scratch.path())), (0, left));
+        let mut removals = Removals::at_most(7);
+        assert!(!empty(&tree, &mut removals).unwrap());
+        assert_eq!((removals.left, count(scratch.path())), (0, left));
     }
-    let mut entries = 6;
-    assert!(empty(&tree, &mut entries).unwrap());
-    assert_eq!(entries, 0);
-    assert!(empty(&tree, &mut entries).unwrap());
+    let mut removals = Removals::at_most(6);
+    assert!(empty(&tree, &mut removals).unwrap());
+    assert_eq!((removals.left, removals.made), (0, 6));
+    assert!(empty(&tree, &mut removals).unwrap());
 }
 
 /// The modes keep out only who is not the superuser.
@@ -139,9 +139,9 @@ fn modes_keep_nothing_from_its_owner() {
                 set_mode(&tree.join(closed), mode);
             }
             set_mode(&tree, own);
-            let mut entries = 100;
-            assert!(empty(&dir, &mut entries).unwrap(), "{mode:o} {own:o}");
-            assert_eq!(entries, 100 - 4 - 4 - 1);
+            let mut removals = Removals::at_most(100);
+            assert!(empty(&dir, &mut removals).unwrap(), "{mode:o} {own:o}");
+            assert_eq!(removals.made, 4 + 4 + 1);
             set_mode(&tree, 0o700);
             assert_empty(&tree);
         }
@@ -152,7 +152,7 @@ fn modes_keep_nothing_from_its_owner() {
         fs::create_dir(tree.join("a")).unwrap();
         let place = rustix::fs::open(&tree, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
         set_mode(&tree, 0);
-        assert!(empty(&File::from(place), &mut 1).unwrap());
+        assert!(empty(&File::from(place), &mut Removals::at_most(1)).unwrap());
     }
 }
 
@@ -178,7 +178,7 @@ fn what_stays_does_not_hide_the_rest() {
     for at in 0..500 {
         fs::create_dir_all(tree.join(format!("ours-{at}/full"))).unwrap();
     }
-    let error = empty(&File::open(&tree).unwrap(), &mut usize::MAX.clone()).unwrap_err();
+    let error = empty(&File::open(&tree).unwrap(), &mut Removals::unlimited()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     let cause = error.get_ref().unwrap().downcast_ref::<PathError>().unwrap();
     assert!(fs::symlink_metadata(tree.join(cause.path())).unwrap().is_dir(), "{error}");
@@ -212,7 +212,7 @@ fn what_is_mounted_stays_whole() {
     mount(&["-t", "tmpfs", "tmpfs"], &disk);
     fs::create_dir(disk.join("kept")).unwrap();
     fs::write(disk.join("kept/file"), "").unwrap();
-    let error = empty(&File::open(&tree).unwrap(), &mut usize::MAX.clone()).unwrap_err();
+    let error = empty(&File::open(&tree).unwrap(), &mut Removals::unlimited()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourceBusy);
     assert!(bound.join("kept").exists() && disk.join("kept/file").exists());
     assert_eq!(
@@ -223,8 +223,8 @@ fn what_is_mounted_stays_whole() {
     // Asked without having asked it to go: by its device, and where that is the same by the kernel's word.
     let dir = File::open(&tree).unwrap();
     for (mounted, above) in [(&bound, "a"), (&disk, "b")] {
-        let mut entries = 1;
-        let mut walk = Walk::new(open(dir.as_fd(), c".").unwrap(), &mut entries);
+        let mut removals = Removals::at_most(1);
+        let mut walk = Walk::new(open(dir.as_fd(), c".").unwrap(), &mut removals);
         let above = File::open(tree.join(above)).unwrap();
         let name = CString::new(mounted.file_name().unwrap().as_bytes()).unwrap();
         let mounted = Subdirectory { name, number: 0, tries: 0, refused: true };
@@ -233,7 +233,7 @@ fn what_is_mounted_stays_whole() {
     for mounted in [&bound, &disk] {
         assert!(Command::new("umount").arg(mounted).status().unwrap().success());
     }
-    assert!(empty(&dir, &mut usize::MAX.clone()).unwrap());
+    assert!(empty(&dir, &mut Removals::unlimited()).unwrap());
     scratch.assert_sentinels();
 }
 

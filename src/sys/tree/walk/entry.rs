@@ -45,13 +45,13 @@ impl Walk<'_> {
         let mut last = Errno::NOTEMPTY;
         // More than once only if it is opened up first, is not what it seemed to be, or is being exchanged.
         for _ in 0..TRIES {
-            if *self.entries == 0 {
+            if self.removals.left == 0 {
                 return Err(Stop::UsedUp);
             }
             let flags = if as_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
             last = match retry_on_intr(|| rustix::fs::unlinkat(at, name, flags)) {
                 Ok(()) => {
-                    *self.entries -= 1;
+                    self.removals.count_made();
                     self.here()?.progress = true;
                     return Ok(true);
                 }
@@ -139,7 +139,7 @@ impl Walk<'_> {
 
     #[cold]
     pub(super) fn fail(&mut self, name: &CStr, error: Errno) -> Result<(), Stop> {
-        *self.entries = self.entries.saturating_sub(1);
+        self.removals.count_refused();
         self.here()?.failed = true;
         if self.first.is_none() {
             self.first = Some(self.named(name, error));
