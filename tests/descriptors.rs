@@ -7,9 +7,9 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use ground::{BACKINGS, KIB, Scratch, assert_empty, assert_holds, assert_same, bytes, child, options};
+use ground::{BACKINGS, KIB, Scratch, assert_empty, assert_holds, assert_same, bytes, child, names, options};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use spooled::{PathError, Pool, SpoolOptions, tempfile_in};
+use spooled::{NamedTempFile, PathError, Pool, SpoolOptions, TempDir, tempfile_in};
 
 #[test]
 fn p2_without_a_descriptor_the_rollover_is_refused_and_nothing_is_lost() {
@@ -72,6 +72,55 @@ fn p2_without_a_descriptor_the_rollover_is_refused_and_nothing_is_lost() {
         spool.roll().unwrap();
         assert_holds(&mut spool, &[content.clone(), content].concat());
     }
+}
+
+/// What was swept as it was made is made again before anybody has it, or not at all.
+#[test]
+fn p4_without_a_descriptor_what_was_written_under_a_lost_name_stays() {
+    const NAME: &str = "p4_without_a_descriptor_what_was_written_under_a_lost_name_stays";
+    let Some(directory) = child::argument() else {
+        let scratch = Scratch::new();
+        child::run(NAME, scratch.path());
+        return assert_empty(scratch.path());
+    };
+    let mut file = NamedTempFile::new_in(&directory).unwrap();
+    fs::remove_file(Path::new(&directory).join(&names(Path::new(&directory))[0])).unwrap();
+    let before = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: before.maximum }).unwrap();
+    file.write_all(b"accepted").unwrap();
+    setrlimit(Resource::Nofile, before).unwrap();
+    assert!(!file.path().exists());
+    let failed = file.persist(Path::new(&directory).join("target")).unwrap_err();
+    assert_eq!(failed.error().kind(), io::ErrorKind::NotFound);
+    let mut file = failed.into_file();
+    file.rewind().unwrap();
+    assert_eq!(io::read_to_string(&mut file).unwrap(), "accepted");
+}
+
+#[test]
+fn p5_without_a_descriptor_an_empty_directory_goes() {
+    const NAME: &str = "p5_without_a_descriptor_an_empty_directory_goes";
+    let Some(directory) = child::argument() else {
+        let scratch = Scratch::new();
+        child::run(NAME, scratch.path());
+        return assert_empty(scratch.path());
+    };
+    let made = [(); 2].map(|()| TempDir::new_in(&directory).unwrap());
+    let replaced = TempDir::new_in(&directory).unwrap();
+    fs::rename(replaced.path(), Path::new(&directory).join("moved")).unwrap();
+    fs::create_dir(replaced.path()).unwrap();
+    let before = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: before.maximum }).unwrap();
+    let [dropped, closed] = made;
+    let path = dropped.path().to_owned();
+    drop(dropped);
+    closed.close().unwrap();
+    let kept = replaced.path().to_owned();
+    assert_eq!(replaced.close().unwrap_err().kind(), io::ErrorKind::NotFound);
+    setrlimit(Resource::Nofile, before).unwrap();
+    assert!(!path.exists());
+    fs::remove_dir(kept).unwrap();
+    fs::remove_dir(Path::new(&directory).join("moved")).unwrap();
 }
 
 #[test]

@@ -4,14 +4,16 @@
 
 mod ground;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ground::mount::Mount;
 use ground::{BACKINGS, MIB, Scratch, assert_empty, child, kernel, names, options, skipped};
 use rustix::fs::Mode;
 use rustix::io::FdFlags;
@@ -241,14 +243,21 @@ fn p6_a_forked_child_and_its_parent_never_have_the_same_name() {
     const NAME: &str = "p6_a_forked_child_and_its_parent_never_have_the_same_name";
     let Some(place) = child::argument() else {
         let scratch = Scratch::new();
+        for by in ["child", "parent"] {
+            fs::create_dir(scratch.path().join(by)).unwrap();
+        }
         child::run(NAME, scratch.path());
-        return assert_eq!(names(scratch.path()).len(), 80, "five from each child, and as many from us");
+        // In a directory for each, so that a name can be made twice; its last seven digits follow from the directory.
+        let made = ["child", "parent"].map(|by| names(&scratch.path().join(by)));
+        let randomness = |name: &String| name[".spooled-".len()..][..17].to_owned();
+        let different: BTreeSet<_> = made.iter().flatten().map(randomness).collect();
+        return assert_eq!(different.len(), 80, "five from each child, and as many from us");
     };
     let place = PathBuf::from(place);
     // So that there is randomness left over from it.
     drop(NamedTempFile::new_in(&place).unwrap());
     for _ in 0..8 {
-        let in_the_child = place.clone();
+        let in_the_child = place.join("child");
         let makes = move || {
             for _ in 0..5 {
                 NamedTempFile::new_in(&in_the_child)?.keep()?;
@@ -260,7 +269,42 @@ fn p6_a_forked_child_and_its_parent_never_have_the_same_name() {
         unsafe { command.pre_exec(makes) };
         assert!(command.status().unwrap().success());
         for _ in 0..5 {
-            NamedTempFile::new_in(&place).unwrap().keep().unwrap();
+            NamedTempFile::new_in(place.join("parent")).unwrap().keep().unwrap();
+        }
+    }
+}
+
+/// A mode that forbids its owner to open it once more does not keep a file from another file system.
+#[test]
+fn p4_what_its_owner_may_not_open_is_persisted_elsewhere() {
+    const NAME: &str = "p4_what_its_owner_may_not_open_is_persisted_elsewhere";
+    let Some(places) = child::argument() else {
+        let scratch = Scratch::new();
+        let Some(mount) = Mount::tmpfs(MIB) else { return };
+        let places = format!("{} {}", scratch.path().display(), mount.path().display());
+        let user = rustix::process::geteuid().is_root().then_some(NOBODY);
+        if !child::run_as(NAME, &places, user) {
+            skipped("another user may not run this binary where it is");
+        }
+        return assert_eq!((names(scratch.path()), names(mount.path())), (vec![], vec![]));
+    };
+    assert!(!rustix::process::geteuid().is_root());
+    let (here, elsewhere) = places.split_once(' ').unwrap();
+    let target = Path::new(elsewhere).join("target");
+    for mode in [0o400, 0o200, 0o000] {
+        for there in [false, true] {
+            if there {
+                fs::write(&target, "before").unwrap();
+            }
+            let mut file = NamedOptions::new().mode(mode).tempfile_in(here).unwrap();
+            file.write_all(b"content").unwrap();
+            let mut file = file.persist(&target).unwrap();
+            assert_eq!(file.stream_position().unwrap(), 7);
+            file.rewind().unwrap();
+            assert_eq!(io::read_to_string(&mut file).unwrap(), "content");
+            assert_eq!(fs::metadata(&target).unwrap().mode() & 0o7777, mode);
+            assert_eq!(names(Path::new(elsewhere)), ["target"]);
+            fs::remove_file(&target).unwrap();
         }
     }
 }

@@ -529,6 +529,50 @@ fn p5_a_directory_that_cannot_be_read_can_be_used() {
 }
 
 /// A process that goes on for years meets another directory under a path that it knows.
+/// Who comes too early, and again at once.
+#[test]
+fn p5_what_is_made_where_a_directory_was_missing_is_swept() {
+    const NAME: &str = "p5_what_is_made_where_a_directory_was_missing_is_swept";
+    if let Some(missing) = child::argument() {
+        NamedTempFile::new_in(&missing).unwrap_err();
+        TempDir::new_in(&missing).unwrap_err();
+        fs::create_dir(&missing).unwrap();
+        let mut file = NamedTempFile::new_in(&missing).unwrap();
+        file.write_all(CONTENT).unwrap();
+        let directory = TempDir::new_in(&missing).unwrap();
+        fs::write(directory.path().join("file"), CONTENT).unwrap();
+        return rest();
+    }
+    let scratch = Scratch::new();
+    let missing = scratch.path().join("missing");
+    Other::start(NAME, &missing).kill();
+    assert_eq!(names(&missing).len(), 2);
+    Paths::to(&missing).sweep();
+    assert_eq!(names(&missing), [""; 0]);
+}
+
+/// What lies in a snapshot has all that the original has, and may be needed.
+#[test]
+fn p5_what_lies_in_a_snapshot_stays() {
+    const NAME: &str = "p5_what_lies_in_a_snapshot_stays";
+    if let Some(argument) = child::argument() {
+        return other(&argument);
+    }
+    let Some(mount) = Mount::on_a_loop_device("btrfs", 256 << 20) else { return };
+    let (original, snapshot) = (mount.path().join("original"), mount.path().join("snapshot"));
+    let btrfs = |arguments: &[&str]| {
+        assert!(Command::new("btrfs").args(["-q", "subvolume"]).args(arguments).status().unwrap().success());
+    };
+    let [from, to] = [&original, &snapshot].map(|path| path.to_str().unwrap());
+    btrfs(&["create", from]);
+    killed(NAME, &original, "touched,written,tree");
+    btrfs(&["snapshot", from, to]);
+    for path in [&snapshot, &original] {
+        Paths::to(path).sweep();
+    }
+    assert_eq!((names(&original).len(), names(&snapshot).len()), (0, 3));
+}
+
 #[test]
 fn p5_a_directory_in_place_of_another_is_swept() {
     const NAME: &str = "p5_a_directory_in_place_of_another_is_swept";

@@ -103,3 +103,30 @@ fn check(random: &[u8], number: u64, prefix: &[u8], suffix: &[u8]) -> [u8; 4] {
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
         .to_le_bytes()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_ours_in_its_directory_and_as_it_was_made_alone() {
+        let mut codes = Codes::default();
+        for (prefix, suffix) in [("", ""), (".spooled-", ""), ("page-", ".html"), ("a", "bc"), ("abcdefgh2345", "z")] {
+            let code = codes.next(Some(7), prefix.as_bytes(), suffix.as_bytes()).unwrap();
+            let code = code.as_str();
+            let is_ours = |name: String, number| is_in(name.as_bytes(), number);
+            assert!(is_ours(format!("{prefix}{code}{suffix}"), 7));
+            assert!(!is_ours(format!("{prefix}{code}{suffix}"), 8), "in another directory");
+            assert!(!is_ours(format!("{code}{prefix}{suffix}"), 7) || prefix.is_empty(), "parted elsewhere");
+            assert!(!is_ours(format!("x{prefix}{code}{suffix}"), 7) && !is_ours(format!("{prefix}{code}{suffix}x"), 7));
+            for at in 0..LEN {
+                let mut changed = code.to_owned().into_bytes();
+                changed[at] = if changed[at] == b'a' { b'b' } else { b'a' };
+                let changed = String::from_utf8(changed).unwrap();
+                assert!(!is_ours(format!("{prefix}{changed}{suffix}"), 7), "{at} changed");
+            }
+        }
+        let nobodys = codes.next(None, b"", b"").unwrap();
+        assert!(!is_in(nobodys.as_str().as_bytes(), 0) && looks_like_one(nobodys.as_str().as_bytes()));
+    }
+}

@@ -12,6 +12,20 @@ use crate::{AT, CONTENT, Ground, assert_left, assert_names, names};
 const VECTORED: bool = cfg!(not(windows));
 
 #[expect(clippy::disallowed_methods, reason = "nobody reads along")]
+/// Though nobody had asked for its path.
+#[test]
+fn p4_to_close_what_went_with_its_directory_is_an_error() {
+    let ground = Ground::new();
+    let place = ground.join("place");
+    fs::create_dir(&place).unwrap();
+    let file = NamedTempFile::new_in(&place).unwrap();
+    if cfg!(windows) {
+        return;
+    }
+    fs::remove_dir_all(&place).unwrap();
+    assert_eq!(file.close().unwrap_err().kind(), ErrorKind::NotFound);
+}
+
 #[test]
 fn p1_a_named_file_reads_writes_and_seeks_as_a_file_does() {
     let ground = Ground::new();

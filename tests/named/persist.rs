@@ -43,6 +43,25 @@ fn p4_persisting_gives_the_name_at_once_and_the_file_back() {
     assert_eq!(names(ground.path()).len(), 2);
 }
 
+/// Where the path is another name of the file already, a rename would do nothing.
+#[test]
+#[cfg(unix)]
+fn p5_persisting_to_another_name_of_the_file_takes_the_first_away() {
+    let ground = Ground::new();
+    let target = ground.join("target");
+    let file = ground.file();
+    fs::hard_link(file.path(), &target).unwrap();
+    assert_left(file.persist(&target).unwrap(), &target);
+    assert_eq!(names(ground.path()), ["target"]);
+    // But not where that is the same name, by another way.
+    let file = ground.file();
+    fs::hard_link(file.path(), ground.join("other")).unwrap();
+    std::os::unix::fs::symlink(ground.path(), ground.join("way")).unwrap();
+    let way = ground.join("way").join(file.path().file_name().unwrap());
+    assert_left(file.persist(&way).unwrap(), &way);
+    assert_eq!(names(ground.path()).len(), 4);
+}
+
 /// Whatever stands in the way: the error names the path, the file is as it was, under its name, and what was there too.
 #[test]
 fn p4_a_persist_that_fails_changes_nothing_and_gives_the_file_back() {
