@@ -146,7 +146,7 @@
 //! overlay), and on **macOS, the BSDs** and other Unix: a file of mode 0600 under a name of 128 random bits, unlinked at
 //! once; a process that is killed in the microseconds between leaves an empty file. **Windows**: a file shared with nobody
 //! that the system deletes when it is closed; persisting copies, and waits a quarter of a second at most for who has open what
-//! it replaces; what is stale behind a mapping cannot be cut off for others who are short of a pool's disk. **WASI**: in a
+//! it replaces; what is stale behind a mapping counts in its pool until that goes, whoever is short of disk or trims. **WASI**: in a
 //! directory that the host has opened (`TMPDIR`, else `/tmp`), a file under a name of 128 random bits, removed at once; whose
 //! it is and who may read it is the host's to say, since there are no modes; persisting copies. There is no mapping:
 //! [`Backing::Mmap`] reads as [`Backing::File`] does, and what would be a slice of the file is an error. Nor is there a thread

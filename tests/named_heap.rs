@@ -1,17 +1,23 @@
-//! Heap, counted: a file with a name asks for its path, and that is all.
-#![cfg(target_os = "linux")]
+//! Heap, counted: a file with a name asks for its path, and that is all, where the system takes paths as they are.
+#![cfg(any(target_os = "linux", windows))]
 
 mod heap;
 
 use std::io::Write;
 use std::path::Path;
 
-use heap::{Usage, measured};
-use spooled::{NamedOptions, NamedTempFile, SpooledTempFile, TempDir};
+use heap::measured;
+use spooled::SpooledTempFile;
+#[cfg(target_os = "linux")]
+use {
+    heap::Usage,
+    spooled::{NamedOptions, NamedTempFile, TempDir},
+};
 
 /// A path, and what the system's calls need of it behind a NUL where it does not fit on the stack.
 const SMALL: isize = 4096;
 
+#[cfg(target_os = "linux")]
 #[test]
 fn p9_a_file_with_a_name_allocates_its_path_and_little_else() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -30,6 +36,7 @@ fn p9_a_file_with_a_name_allocates_its_path_and_little_else() {
     assert_uses(1, || drop(options.tempfile_in(directory).unwrap()));
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn p9_a_directory_allocates_its_path_and_little_else() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
@@ -55,6 +62,7 @@ fn p9_a_name_for_a_spool_takes_no_memory_for_its_content() {
 }
 
 /// At the second time and later; what a process asks of a directory at first is not part of it, nor what it asks once a second.
+#[cfg(target_os = "linux")]
 #[track_caller]
 fn assert_uses(calls: usize, mut work: impl FnMut()) {
     work();

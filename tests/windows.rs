@@ -127,6 +127,60 @@ fn p7_what_is_mapped_can_be_cut_and_grow() {
     assert_empty(scratch.path());
 }
 
+/// What is stale behind a mapping stays, counted, until that goes; who is short of disk is refused meanwhile.
+#[test]
+fn p8_what_is_stale_behind_a_mapping_waits_for_it() {
+    let scratch = Scratch::new();
+    let content = bytes(300 * KIB, 7);
+    for backing in BACKINGS {
+        let pool = Pool::builder().disk(300 * KIB as u64).dir(scratch.path()).build();
+        let options = ground::pool::options(&pool, 0, backing);
+        drop(written(&options, &content));
+        let frozen = written(&options, &content[..50 * KIB]).freeze().unwrap();
+        let figures = |pool: &Pool| (pool.stats().disk_used, pool.stats().disk_retained);
+        assert_eq!(figures(&pool), (300 * KIB as u64, 250 * KIB as u64));
+        let mapped = frozen.to_bytes().unwrap();
+        pool.trim();
+        assert_eq!(figures(&pool), (300 * KIB as u64, 250 * KIB as u64));
+        let refused = options.build().write(&content[..KIB]).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::QuotaExceeded);
+        drop(frozen);
+        assert_same(&mapped, &content[..50 * KIB], "through the mapping");
+        drop(mapped);
+        drop(written(&options, &content));
+        // Nobody has mapped this one.
+        let frozen = written(&ground::pool::options(&pool, 0, Backing::File), &content[..50 * KIB]).freeze().unwrap();
+        pool.trim();
+        assert_eq!(figures(&pool), (50 * KIB as u64, 0));
+        drop(frozen);
+        at_rest(&pool);
+    }
+    assert_empty(scratch.path());
+}
+
+/// What the end of a content leaves stale, and nobody may retain, is cut off though it was mapped: frozen content counted with
+/// all that its spool had claimed ahead of it.
+#[test]
+fn p8_a_mapping_goes_where_its_owner_has_to_cut() {
+    let scratch = Scratch::new();
+    let content = bytes(100 * KIB, 8);
+    let pool = Pool::builder().dir(scratch.path()).retain_disk(100 * KIB as u64).build();
+    let options = ground::pool::options(&pool, 0, Backing::Mmap);
+    drop(written(&options, &content));
+    let mut spool = written(&options, &content[..1000]);
+    assert_same(spool.as_slice().unwrap(), &content[..1000], "through the mapping");
+    // All that may be retained is, in another's file.
+    let [one, other] = [&content[..], &content[..90 * KIB]].map(|content| written(&options, content));
+    drop((one, other));
+    let frozen = spool.freeze().unwrap();
+    let stats = pool.stats();
+    assert_eq!(stats.disk_used - stats.disk_retained, 1000, "{stats:?}");
+    assert_same(&frozen.to_bytes().unwrap(), &content[..1000], "frozen");
+    drop(frozen);
+    at_rest(&pool);
+    assert_empty(scratch.path());
+}
+
 /// There by name while it lives, for nobody else, and gone with its last handle.
 #[test]
 fn p5_p6_a_file_is_nobody_elses_and_goes_when_it_is_closed() {

@@ -126,7 +126,9 @@ impl Pool {
 
     /// Lets go of all that is retained: frees buffers, closes files, cuts what is stale off files that are out.
     ///
-    /// For a program that knows it will be idle. Costs a few system calls for each file.
+    /// For a program that knows it will be idle. Costs a few system calls for each file. On Windows what is stale in a file that
+    /// is mapped ([`Backing::Mmap`](crate::Backing::Mmap), [`to_bytes`](crate::SpooledBytes::to_bytes)) stays, and stays counted,
+    /// until the mapping goes.
     ///
     /// ```
     /// use spooled::{Pool, SpoolOptions};

@@ -31,8 +31,13 @@ impl AnonFile {
     /// Lowers the claim to `end`, which is where the content ends. It stays where it is if cutting would be needed and fails.
     pub(crate) fn unclaim(&mut self, end: u64) {
         let end = end.max(self.len);
-        if let Some(boundary) = &self.open.boundary {
-            if end < self.claim && boundary.lower(end, self.len, |len| self.open.set_len(len)).is_ok() {
+        let Self { mapping, open, .. } = self;
+        if let Some(boundary) = &open.boundary {
+            let cut = |len| {
+                mapping.release_to_cut();
+                open.set_len(len)
+            };
+            if end < self.claim && boundary.lower(end, self.len, cut).is_ok() {
                 self.claim = end;
             }
         }

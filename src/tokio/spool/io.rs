@@ -159,6 +159,10 @@ impl AsyncSpooledTempFile {
         first: &[u8],
         mut write: impl FnMut(&mut SpooledTempFile) -> Option<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        if count == 0 {
+            // Of all the room that is made for it it would take nothing, and ask for more.
+            return Poll::Ready(Ok(0));
+        }
         let proceed = ready!(coop::poll_proceed(cx));
         let ask = Ask::new(first, count);
         loop {
