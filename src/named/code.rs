@@ -25,7 +25,7 @@ pub(super) struct Codes {
 impl Codes {
     /// A new one for a name in a directory of that number; in one without, it is nobody's.
     pub(super) fn next(&mut self, number: Option<u64>, prefix: &[u8], suffix: &[u8]) -> io::Result<Code> {
-        let process = std::process::id();
+        let process = sys::process();
         if self.left == 0 || self.process != process {
             let random: [u8; 16 * (RANDOM + 4)] = sys::random_bytes()?;
             for (code, random) in self.random.iter_mut().zip(random.chunks_exact(RANDOM + 4)) {

@@ -55,6 +55,23 @@ struct FileSystem {
     holes_can_fault: bool,
 }
 
+/// By what a child that was forked is told from its parent. Nobody forks but on Unix, and there may be no such number.
+pub(crate) fn process() -> u32 {
+    if cfg!(unix) { std::process::id() } else { 0 }
+}
+
+/// Renames by two calls, of which the first fails where somebody has the name `to`.
+#[cfg(any(unix, target_os = "wasi"))]
+fn rename_by_link(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
+    std::fs::hard_link(from, to)?;
+    let removed = std::fs::remove_file(from);
+    if removed.is_err() {
+        // It is to have one name, and that is the old one.
+        let _ = std::fs::remove_file(to);
+    }
+    removed
+}
+
 /// A name that nobody can guess: 128 bits from the system's source of randomness.
 pub(crate) fn random_name() -> std::io::Result<String> {
     Ok(format!(".spooled-{:032x}", u128::from_ne_bytes(random_bytes()?)))
