@@ -1,7 +1,7 @@
 //! WASI: names by the standard library's calls, made exclusively, with no more protection than the host gives.
 //!
 //! There are no modes and no users, so nothing is private to anybody but by what the host opens to whom; and nobody can
-//! tell who lives, so nothing is swept. What has taken over a directory's name is removed in its place.
+//! tell who lives, so nothing is swept. What has taken over a name of ours is left alone, unless it does so while we look.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -42,7 +42,7 @@ fn require_same(file: &File, named: &Stat) -> io::Result<()> {
     if (made.st_dev, made.st_ino) == (named.st_dev, named.st_ino) {
         return Ok(());
     }
-    Err(io::Error::new(io::ErrorKind::NotFound, "the name is another's by now"))
+    Err(anothers())
 }
 
 /// Closes the file and takes its name away, and says what went wrong with that.
@@ -58,11 +58,15 @@ pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
 
 /// A directory of ours.
 #[derive(Debug)]
-pub(crate) struct OwnedDir;
+pub(crate) struct OwnedDir {
+    /// What it is whatever its name: the device and the number on it, if the host has told.
+    made: Option<(u64, u64)>,
+}
 
 impl OwnedDir {
     pub(crate) fn create(path: &Path, _: u32, _: bool) -> io::Result<OwnedDir> {
-        fs::create_dir(path).map(|()| OwnedDir)
+        fs::create_dir(path)?;
+        Ok(OwnedDir { made: identity(path).ok() })
     }
 
     /// It is not ours any more.
@@ -71,9 +75,21 @@ impl OwnedDir {
     /// Removes it with all that is in it.
     ///
     /// # Errors
-    /// The last attempt's; `NotFound` if nothing has that name.
+    /// The last attempt's; `NotFound` if nothing has that name, or something else.
     pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
-        fs::symlink_metadata(path)?;
+        let named = identity(path)?;
+        if self.made.is_some_and(|made| made != named) {
+            return Err(anothers());
+        }
         tree::remove(path)
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok((found.st_dev, found.st_ino))
+}
+
+fn anothers() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name is another's by now")
 }
