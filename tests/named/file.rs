@@ -8,8 +8,8 @@ use spooled::{NamedTempFile, TempDir};
 
 use crate::{AT, CONTENT, Ground, assert_left, assert_names, names};
 
-/// Whether one call of a file goes further than the first of several buffers.
-const VECTORED: bool = cfg!(not(windows));
+/// Whether one call of a file goes further than the first of several buffers. (Not each of WASI's hosts does.)
+const VECTORED: bool = cfg!(not(any(windows, target_family = "wasm")));
 
 #[expect(clippy::disallowed_methods, reason = "nobody reads along")]
 #[test]
@@ -135,6 +135,9 @@ fn p5_a_file_that_is_dropped_or_closed_is_gone() {
     file.close().unwrap();
     assert!(!path.exists());
     // With whatever holds it, also when that ends by a panic.
+    if cfg!(not(panic = "unwind")) {
+        return;
+    }
     let held = thread::spawn({
         let file = ground.file();
         move || -> () { panic!("with {} in hand", file.path().display()) }
