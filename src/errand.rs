@@ -17,6 +17,8 @@ use ::tokio::runtime::Handle;
 use ::tokio::task::{JoinHandle, coop};
 use parking_lot::Mutex;
 
+use crate::sync::HAS_THREADS;
+
 /// Something that is away, and what will come of it.
 pub(crate) struct Errand<T, R> {
     place: Arc<Mutex<Option<T>>>,
@@ -164,13 +166,11 @@ fn spawn<R: Send + 'static>(work: impl FnOnce() -> R + Send + 'static) -> io::Re
         let _waiting = Waiting::begin();
         work()
     };
+    // Where there are no threads, the work is a task of its own, and the runtime waits for it.
     let spawn = || if HAS_THREADS { runtime.spawn_blocking(work) } else { runtime.spawn(async { work() }) };
     panic::catch_unwind(AssertUnwindSafe(spawn))
         .map_err(|_| io::Error::other("the Tokio runtime has no thread for what may block"))
 }
-
-/// Where there are none, the work is a task of its own, and the runtime waits for it.
-const HAS_THREADS: bool = !cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
 
 /// By which a write that was not done is known when it is polled again.
 #[derive(Debug, Clone, Copy, PartialEq)]

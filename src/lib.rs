@@ -150,7 +150,8 @@
 //! directory that the host has opened (`TMPDIR`, else `/tmp`), a file under a name of 128 random bits, removed at once; whose
 //! it is and who may read it is the host's to say, since there are no modes; persisting copies. There is no mapping:
 //! [`Backing::Mmap`] reads as [`Backing::File`] does, and what would be a slice of the file is an error. Nor is there a thread
-//! for what a task must not wait for: it is done in a task of its own. **Elsewhere** memory works, and all that needs a file is
+//! for what a task must not wait for: it is done in a task of its own; a [`tail::Reader`] that would wait gets
+//! [`WouldBlock`](std::io::ErrorKind::WouldBlock). **Elsewhere** memory works, and all that needs a file is
 //! an error. Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
 //!
 //! # How it is built

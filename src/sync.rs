@@ -1,6 +1,9 @@
 //! What threads meet at, behind one name, so that in tests a model checker can stand in for it:
 //! `RUSTFLAGS='--cfg loom' cargo test --release --lib loom`.
 
+/// Whether somebody else can be waited for.
+pub(crate) const HAS_THREADS: bool = !cfg!(all(target_family = "wasm", not(target_feature = "atomics")));
+
 #[cfg(not(all(test, loom)))]
 pub(crate) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 

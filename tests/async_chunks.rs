@@ -88,6 +88,7 @@ fn p1_pieces_of_disk_are_what_chunks_gives() {
     });
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_a_piece_that_is_not_waited_for_comes_next() {
     in_time(|| {

@@ -46,6 +46,7 @@ fn p1_what_was_put_aside_is_not_told_when_it_is_old() {
 }
 
 /// P10: what was refused to a large write that nobody waits for any more is not told to a small one.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_a_refusal_is_told_to_who_was_refused() {
     let scratch = Scratch::new();
@@ -99,6 +100,7 @@ fn p10_both_halves_of_a_split_are_woken() {
 }
 
 /// P9: a piece of a megabyte is not read in the task, whoever asks for it.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p9_a_long_piece_is_an_errand() {
     let scratch = Scratch::new();
@@ -127,6 +129,7 @@ fn p9_a_long_piece_is_an_errand() {
 }
 
 /// P9: nor is a large file closed in it, whatever held it; what a pool keeps is back at once.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p9_a_large_file_is_closed_elsewhere() {
     let scratch = Scratch::new();
@@ -155,6 +158,7 @@ fn p9_a_large_file_is_closed_elsewhere() {
 }
 
 /// P10: an error that a read met which nobody waits for any more is not told to a read at another place.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_a_seek_leaves_what_was_under_way_behind() {
     let scratch = Scratch::new();
@@ -211,6 +215,7 @@ fn p4_a_shutdown_that_fails_is_no_end() {
 }
 
 /// P10: whoever is woken by an errand wakes the other, also where the last who asked has given up.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_an_errand_that_nobody_asks_for_any_more_wakes_who_waits() {
     let scratch = Scratch::new();
@@ -235,6 +240,7 @@ fn p10_an_errand_that_nobody_asks_for_any_more_wakes_who_waits() {
 }
 
 /// P10: a gap in front of a write that was dropped is not there for who seeks from the end.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_the_end_is_before_a_gap_of_a_write_that_was_dropped() {
     let scratch = Scratch::new();
@@ -257,6 +263,7 @@ fn p10_the_end_is_before_a_gap_of_a_write_that_was_dropped() {
 }
 
 /// P10: nor is what became of a write told to another.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_another_write_asks_for_itself() {
     let scratch = Scratch::new();

@@ -7,7 +7,7 @@ mod tasks;
 use std::io::{self, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use ground::{BACKINGS, Scratch, assert_empty, assert_same, bytes, in_time};
+use ground::{BACKINGS, Scratch, assert_empty, assert_same, bytes, bytes_of, in_time};
 use spooled::tokio::AsyncSpooledTempFile;
 use spooled::{Limit, LimitError, Overflow, PathError, Pool, SpoolOptions, SpooledTempFile};
 use tasks::{Executor, content_of, content_of_blocking};
@@ -181,7 +181,7 @@ fn p4_roll_set_len_and_freeze_that_are_refused_are_what_they_are_of_the_blocking
                     same(&spool.flush().await, &model.flush(), &format!("{ends:?}, flush"));
                     assert_same(&content_of(&mut spool).await.unwrap(), &content, "after refusals");
                     let frozen = spool.freeze().await.unwrap();
-                    assert_same(&frozen.to_bytes().unwrap(), &content, "frozen");
+                    assert_same(&bytes_of(&frozen), &content, "frozen");
                 });
             }
         }

@@ -99,6 +99,7 @@ fn assert_no_runtime<T: std::fmt::Debug>(done: io::Result<T>) {
 }
 
 /// What was on its way when the runtime ended comes to its end, or has never begun; either way the spool is there.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_a_runtime_that_ends_takes_no_spool_with_it() {
     in_time(|| {
@@ -178,6 +179,7 @@ fn p10_a_runtime_that_ends_takes_no_spool_with_it() {
 }
 
 /// One runtime after the other, and threads in between.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p10_a_spool_goes_from_runtime_to_runtime() {
     in_time(|| {

@@ -157,6 +157,7 @@ fn p1_a_waker_is_replaced_and_let_go_of() {
     drop(alarms);
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p1_tasks_and_threads_wait_for_the_same() {
     in_time(|| {

@@ -1,5 +1,6 @@
 //! P10 of `tail` for tasks: a write, a flush or a read that is dropped after any number of polls has done nothing that its caller
 //! was not told of, and everybody else sees what was published, and then the end.
+#![cfg(not(target_family = "wasm"))]
 
 mod ground;
 mod tasks;

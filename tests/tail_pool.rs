@@ -14,6 +14,7 @@ use spooled::{Pool, tail};
 const MARKER: u8 = 0xf5;
 const OURS: u8 = 0x11;
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p6_nothing_of_a_used_file_is_read_before_it_is_written_over() {
     in_time(|| {
@@ -77,6 +78,7 @@ fn p6_nothing_of_a_used_file_is_read_before_it_is_written_over() {
 }
 
 /// A neighbour who is short of disk has the stale tails of all files cut, while they are written and read.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p6_p8_a_file_that_gives_up_its_stale_end_loses_nothing_else() {
     in_time(|| {

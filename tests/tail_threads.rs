@@ -1,5 +1,6 @@
 //! P1, P6 and P8 of `tail` with threads: each reader, whatever its pace, sees what was published, and then the one end that it
 //! came to; and nobody waits for what is there.
+#![cfg(not(target_family = "wasm"))]
 
 mod ground;
 

@@ -220,13 +220,7 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()>
         Err(error) if [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&error) => {}
         done => return Ok(done?),
     }
-    std::fs::hard_link(from, to)?;
-    let removed = std::fs::remove_file(from);
-    if removed.is_err() {
-        // It is to have one name, and that is the old one.
-        let _ = std::fs::remove_file(to);
-    }
-    removed
+    super::rename_by_link(from, to)
 }
 
 /// And ext2, ext3.

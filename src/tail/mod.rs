@@ -48,7 +48,8 @@
 //! again and again.
 //!
 //! A reader waits for the writer, never the other way round. So who has both in one thread, and reads what it has not flushed
-//! yet, waits for ever; and so does who waits for a writer that was leaked.
+//! yet, waits for ever; and so does who waits for a writer that was leaked. Where there are no threads (WASI), a reader that would wait
+//! gets [`WouldBlock`](std::io::ErrorKind::WouldBlock) instead.
 //!
 //! # In tasks
 //!

@@ -13,7 +13,7 @@ use std::task::Waker;
 #[cfg(any(feature = "tokio", all(test, loom)))]
 use std::task::{Context, Poll};
 
-use crate::sync::{AtomicU64, Condvar, Mutex, Ordering};
+use crate::sync::{AtomicU64, Condvar, HAS_THREADS, Mutex, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Progress {
@@ -104,7 +104,7 @@ impl Progress {
     /// Waits until there is something past `offset`, or (`false`) never will be.
     ///
     /// # Errors
-    /// What ended the content before that, if it did not finish.
+    /// What ended the content before that, if it did not finish; `WouldBlock` where nobody else is there to be waited for.
     pub(super) fn wait_past(&self, offset: u64) -> io::Result<bool> {
         if self.published() > offset {
             return Ok(true);
@@ -116,7 +116,8 @@ impl Progress {
             }
             match &state.ending {
                 Some(ending) => return ending.as_result().map(|()| false),
-                None => self.more.wait(&mut state),
+                None if HAS_THREADS => self.more.wait(&mut state),
+                None => return Err(io::ErrorKind::WouldBlock.into()),
             }
         }
     }

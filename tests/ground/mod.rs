@@ -30,7 +30,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use spooled::{Backing, PathError, SpoolOptions, SpooledTempFile};
+use bytes::Bytes;
+use spooled::{Backing, PathError, SpoolOptions, SpooledBytes, SpooledTempFile};
 
 pub(crate) const BACKINGS: [Backing; 2] = [Backing::File, Backing::Mmap];
 pub(crate) const KIB: usize = 1024;
@@ -46,7 +47,9 @@ impl Scratch {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // For Windows, where that was built elsewhere, its drive is left out.
         let above = std::path::absolute(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let path = above.join(format!("ground-{}-{count}", std::process::id()));
+        // Under WASI there is no such number, and the directory above is that run's own.
+        let process = if cfg!(target_family = "wasm") { 0 } else { std::process::id() };
+        let path = above.join(format!("ground-{process}-{count}"));
         fs::create_dir_all(&path).unwrap();
         // Any user may work in it, and no umask narrows it.
         #[cfg(unix)]
@@ -65,6 +68,21 @@ impl Drop for Scratch {
     }
 }
 
+/// Where nothing can be mapped, what would be a slice of a file is an error.
+pub(crate) const MAPS: bool = !cfg!(target_family = "wasm");
+
+/// All of it at once; read, where that is an error.
+#[track_caller]
+pub(crate) fn bytes_of(frozen: &SpooledBytes) -> Bytes {
+    match frozen.to_bytes() {
+        Err(error) if !MAPS && frozen.is_rolled() => {
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error:?}");
+            frozen.chunks(usize::MAX).collect::<io::Result<Vec<_>>>().unwrap().concat().into()
+        }
+        bytes => bytes.unwrap(),
+    }
+}
+
 /// Says what is not tested here, and why, past the harness that hides what passing tests print.
 pub(crate) fn skipped(why: &str) {
     let test = thread::current().name().unwrap_or("a test").to_owned();
@@ -74,6 +92,9 @@ pub(crate) fn skipped(why: &str) {
 /// Work that stands still fails, instead of holding up all that comes after it.
 #[track_caller]
 pub(crate) fn in_time(work: impl FnOnce() + Send + 'static) {
+    if cfg!(target_family = "wasm") {
+        return work();
+    }
     let (done, is_done) = mpsc::channel();
     let worker = thread::spawn(move || {
         work();

@@ -74,7 +74,12 @@ fn p1_p8_each_look_equals_cursor_where_something_is_short() {
 #[test]
 fn p4_every_call_of_the_source_fails_in_turn() {
     const LEN: usize = 200;
-    let troubles = [Trouble::Reset, Trouble::UnexpectedEof, Trouble::Panics];
+    let troubles = [
+        Trouble::Reset,
+        Trouble::UnexpectedEof,
+        #[cfg(panic = "unwind")]
+        Trouble::Panics,
+    ];
     let pieces = Manners { piece: 9, large: false, interrupted: 0 };
     let looks = [
         Look::Read(Size::Small(5)),

@@ -25,7 +25,9 @@ impl Ground {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         // For Windows, where that was built elsewhere, its drive is left out.
         let above = std::path::absolute(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let path = above.join(format!("named-{}-{count}", std::process::id()));
+        // Under WASI there is no such number, and the directory above is that run's own.
+        let process = if cfg!(target_family = "wasm") { 0 } else { std::process::id() };
+        let path = above.join(format!("named-{process}-{count}"));
         fs::create_dir_all(&path).unwrap();
         Ground(path)
     }

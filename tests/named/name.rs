@@ -66,6 +66,7 @@ fn p6_no_two_names_of_ten_thousand_are_alike_and_every_digit_varies() {
     }
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p6_threads_that_make_names_in_one_directory_at_once_never_meet() {
     let ground = Ground::new();
@@ -177,6 +178,7 @@ fn p2_where_nothing_can_be_made_the_error_names_the_directory() {
 }
 
 /// In a process of its own, as the current directory is the whole process's.
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p1_a_relative_directory_is_the_one_it_was_when_the_name_was_made() {
     const NAME: &str = "name::p1_a_relative_directory_is_the_one_it_was_when_the_name_was_made";
@@ -239,6 +241,7 @@ fn p2_a_relative_directory_of_one_that_is_gone_is_an_error() {
     NamedTempFile::new_in(ground.path()).unwrap().close().unwrap();
 }
 
+#[cfg(not(target_family = "wasm"))]
 #[test]
 fn p1_the_default_directory_is_the_one_that_spools_use() {
     const NAME: &str = "name::p1_the_default_directory_is_the_one_that_spools_use";

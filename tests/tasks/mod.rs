@@ -56,7 +56,8 @@ impl Executor {
     /// Waits until all that was sent to the blocking pool is done.
     #[track_caller]
     pub(crate) fn settle(&self) {
-        self.0.block_on(self.0.spawn_blocking(|| ())).unwrap();
+        let errand = if cfg!(target_family = "wasm") { self.0.spawn(async {}) } else { self.0.spawn_blocking(|| ()) };
+        self.0.block_on(errand).unwrap();
     }
 
     /// Ends it, as a program does that will not wait: what has not begun never will.

@@ -1,7 +1,7 @@
 //! WASI: names by the standard library's calls, made exclusively, with no more protection than the host gives.
 //!
 //! There are no modes and no users, so nothing is private to anybody but by what the host opens to whom; and nobody can
-//! tell who lives, so nothing is swept. What has taken over a directory's name is removed in its place.
+//! tell who lives, so nothing is swept. What has taken over a name of ours is left alone, unless it does so while we look.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -60,11 +60,15 @@ pub(crate) fn remove_name(path: &Path) -> io::Result<()> {
 
 /// A directory of ours.
 #[derive(Debug)]
-pub(crate) struct OwnedDir;
+pub(crate) struct OwnedDir {
+    /// What it is whatever its name: the device and the number on it, if the host has told.
+    made: Option<(u64, u64)>,
+}
 
 impl OwnedDir {
     pub(crate) fn create(path: &Path, _: u32, _: bool) -> io::Result<OwnedDir> {
-        fs::create_dir(path).map(|()| OwnedDir)
+        fs::create_dir(path)?;
+        Ok(OwnedDir { made: identity(path).ok() })
     }
 
     /// It is not ours any more.
@@ -73,9 +77,17 @@ impl OwnedDir {
     /// Removes it with all that is in it.
     ///
     /// # Errors
-    /// The last attempt's; `NotFound` if nothing has that name.
+    /// The last attempt's; `NotFound` if nothing has that name, or something else.
     pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
-        fs::symlink_metadata(path)?;
+        let named = identity(path)?;
+        if self.made.is_some_and(|made| made != named) {
+            return Err(taken_over());
+        }
         tree::remove(path)
     }
+}
+
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok((found.st_dev, found.st_ino))
 }
