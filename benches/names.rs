@@ -4,6 +4,7 @@
 //! was left there, is made before anything is timed.
 
 use std::fs::File;
+use std::hint::black_box;
 use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,6 +23,13 @@ pub fn rows(dir: &Path) -> Vec<Row<'_>> {
             1.1,
             move || files(dir, 0),
             move || files_of_tempfile(dir, 0),
+        ),
+        Row::new(
+            "names: a file, made, asked for its path and dropped",
+            peer,
+            None,
+            move || paths(dir),
+            move || paths_of_tempfile(dir),
         ),
         Row::new(
             "names: a file of 4 KiB, made, written and dropped",
@@ -78,6 +86,31 @@ fn files_of_tempfile(dir: &Path, len: usize) -> impl FnMut() -> Sample {
             for _ in 0..COUNT {
                 let mut file = tempfile::NamedTempFile::new_in(&scratch).expect("made");
                 file.write_all(&content).expect("written");
+            }
+            COUNT as u64
+        })
+    }
+}
+
+/// Whoever has the path may do with the file what he likes: it is marked by then.
+fn paths(dir: &Path) -> impl FnMut() -> Sample {
+    let scratch = TempDir::new_in(dir).expect("a directory");
+    move || {
+        timed(COUNT, || {
+            for _ in 0..COUNT {
+                black_box(NamedTempFile::new_in(&scratch).expect("made").path());
+            }
+            COUNT as u64
+        })
+    }
+}
+
+fn paths_of_tempfile(dir: &Path) -> impl FnMut() -> Sample {
+    let scratch = tempfile::TempDir::new_in(dir).expect("a directory");
+    move || {
+        timed(COUNT, || {
+            for _ in 0..COUNT {
+                black_box(tempfile::NamedTempFile::new_in(&scratch).expect("made").path());
             }
             COUNT as u64
         })

@@ -2,40 +2,46 @@
 //!
 //! Nothing lies in the directory but the names themselves: no file says who works there, so none has to be made, locked,
 //! kept up to date, or swept in its turn. A name is removed if all of this holds, and each part is looked at while it cannot
-//! change:
+//! change, but for the name itself, which is looked at last: who puts something else in its place between that look and the
+//! removal, a microsecond later, loses it.
 //!
 //! - It was made by this crate for this directory, and is called as it was then: the `code` in it says so.
-//! - It is marked as owned, by an attribute on the file itself that neither a copy of the file nor another name satisfies; or
-//!   its owner died between making it and marking it: then it is empty, and as it was born. On Windows, where a copy
-//!   satisfies the mark as well, its name tells it from what was copied.
-//! - It is this user's.
+//! - It is marked as owned, by an attribute on the file itself that neither a copy of the file nor another name satisfies
+//!   (nor what lies in a snapshot; but a volume that was cloned block by block does); or its owner died between making it and
+//!   marking it: then it is empty, and as it was born. On Windows, where a copy satisfies the mark as well, its name tells it
+//!   from what was copied.
+//! - It is this user's; on Windows, one that this user may delete.
 //! - Nobody lives who owns it: no process, in whatever container, has the file open for writing (on Windows: open), or the
-//!   directory locked.
-//!   The kernel knows; it is not asked what process ids it has.
+//!   directory locked. The kernel knows; it is not asked what process ids it has.
 //!
 //! What can happen meanwhile:
 //!
-//! - *Made, but not yet marked.* A file is open for writing by the call that makes it, and that call has to wait as long as
-//!   somebody sweeps the file: when the file is first used its owner looks whether it is still there, and makes it again if
-//!   it is not. A directory is locked a moment after it is made, which fails as long as somebody sweeps it: then its owner
-//!   makes another.
+//! - *Made, but not yet marked*, which a file is until it is first used. It is open for writing by the call that makes it, and
+//!   that call has to wait as long as somebody sweeps the file: with its first use its owner looks whether it is still there,
+//!   and makes it again if it is not. A directory is locked a moment after it is made, which fails as long as somebody sweeps
+//!   it: then its owner makes another. What others change about it until it is marked (an owner, a label), or its owner who
+//!   dies between undoing what an umask did and marking it, leaves what no longer looks as it was born, and stays.
 //! - *Two who sweep.* Each removes what the other has not; a directory's lock keeps them apart.
+//! - *One who sweeps and is stopped.* Whom it keeps waiting the kernel lets go on after a while (45 seconds): it looks for that
+//!   right before it removes something.
 //! - *A fork.* The child has the descriptors, and with them what shows that somebody lives, until it too has ended, or runs
 //!   another program.
 //! - *Kept, persisted.* What is kept loses its mark before it is handed out, and can never look as if it had not been marked
 //!   yet. What is persisted has another name at once, and loses its mark then; killed in between, it is still not ours, by
 //!   its name. On Windows it loses the mark before that; killed in between, it stays.
 //! - *Renamed, moved, replaced, restored, by whomever.* Another name, another directory, another inode: each alone makes it
-//!   nobody's. What was left stays left rather than that something else goes.
+//!   nobody's. What was left stays left rather than that something else goes. (A file that was renamed away when it was
+//!   dropped, and is given its old name back, is ours again.)
 //! - *A clock that jumps.* No time is compared with now.
 //! - *A disk that is full or read-only.* A mark that finds no space leaves a name that nobody sweeps. On a disk that is
 //!   read-only nothing is made, and nothing can be swept.
+//! - *A mode that keeps its own user from reading it.* Nobody but the superuser sweeps that.
 //! - *File systems* that several machines share, or without such attributes: nothing is marked there, and nothing swept.
 //!
-//! A process looks at a directory once, when it first makes a name there: at 32,768 entries, some 15 ms; if there are more, at
-//! another 4,096 with each further name, until it has seen all. It asks again if the directory has been replaced, which it
-//! notices within a second. A look removes at most 8,192 entries, those in directories included, and a name of ours that stays
-//! counts as four. Of 1,024 directories a process knows that it has looked at them.
+//! A process looks at a directory once, when it first makes a name there: at `FIRST` entries, some 15 ms; if there are more, at
+//! another `FURTHER` with each further name, until it has seen all (on Windows it leaves them). It asks again if the directory
+//! has been replaced, which it notices within a second, or forgotten, for others. How much one look removes is bounded as well
+//! (on Linux: `sys::owned` has the numbers), and what cannot be removed is passed over.
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -181,7 +181,7 @@ impl NamedTempFile {
 
     /// The same file once more, to read and to write, with a cursor of its own at the start.
     ///
-    /// On Linux, Android and Windows the very file, even if somebody has taken over its name.
+    /// On Linux and Android (where there is a `/proc`) and on Windows the very file, even if somebody has taken over its name.
     ///
     /// # Errors
     /// What the system answered. Elsewhere [`NotFound`](io::ErrorKind::NotFound) if the name is another file's by now.

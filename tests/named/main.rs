@@ -1,5 +1,5 @@
 //! Files and directories with a name: what each method promises, and what Python's `tempfile` is asked by its own tests,
-//! in our terms. On every system; what the machine has to be asked for is in the `named_*` tests beside this one.
+//! in our terms. On every system; what the machine has to be asked for is in the `named_*` and `sweep*` tests beside this one.
 
 mod dir;
 mod file;

@@ -45,6 +45,6 @@ pub(crate) enum Seen {
 pub(crate) struct Reach {
     /// Where it begins: 0, or where an earlier one ended.
     pub(crate) from: u64,
-    /// How many entries it looks at.
+    /// How many entries it looks at; a name that may be ours can count as several.
     pub(crate) most: usize,
 }
