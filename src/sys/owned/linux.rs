@@ -20,8 +20,7 @@
 use std::ffi::{CStr, c_int};
 use std::fs::File;
 use std::io;
-use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -29,7 +28,7 @@ use rustix::fs::{
     AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, StatVfs, Statx, StatxFlags,
     StatxTimestamp, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
 };
-use rustix::io::{DupFlags, Errno};
+use rustix::io::Errno;
 
 use super::Reach;
 use super::unix::NEW;
@@ -121,10 +120,19 @@ impl Made {
 }
 
 /// Makes the descriptor that of another file. Nobody else may use it meanwhile.
+#[cfg(target_os = "linux")]
 pub(super) fn replace(file: &File, by: &OwnedFd) -> io::Result<()> {
+    use std::mem::ManuallyDrop;
+    use std::os::fd::FromRawFd;
     // SAFETY: the descriptor is open as long as `file` is; it is not closed here, and stays `file`'s.
     let mut descriptor = unsafe { ManuallyDrop::new(OwnedFd::from_raw_fd(file.as_raw_fd())) };
-    Ok(rustix::io::dup3(by, &mut descriptor, DupFlags::CLOEXEC)?)
+    Ok(rustix::io::dup3(by, &mut descriptor, rustix::io::DupFlags::CLOEXEC)?)
+}
+
+/// Where nothing is marked, nobody asks.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn replace(_: &File, _: &OwnedFd) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Marks a file of ours under that name, which it is about to get.
