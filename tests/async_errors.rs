@@ -7,7 +7,8 @@ mod tasks;
 use std::io::{self, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use ground::{BACKINGS, Scratch, assert_empty, assert_same, bytes, bytes_of, in_time};
+use ground::mapped::bytes_of;
+use ground::{BACKINGS, Scratch, assert_empty, assert_same, bytes, in_time};
 use spooled::tokio::AsyncSpooledTempFile;
 use spooled::{Limit, LimitError, Overflow, PathError, Pool, SpoolOptions, SpooledTempFile};
 use tasks::{Executor, content_of, content_of_blocking};

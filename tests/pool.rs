@@ -7,8 +7,9 @@ use std::io::{self, ErrorKind, IoSlice, Read, Seek, SeekFrom, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use ground::mapped::{MAPS, bytes_of};
 use ground::pool::{at_rest, options, sound, written};
-use ground::{BACKINGS, KIB, MAPS, MIB, Scratch, assert_empty, assert_holds, assert_same, bytes, bytes_of, file_with};
+use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_holds, assert_same, bytes, file_with};
 use spooled::{
     Backing, Limit, LimitError, Overflow, PathError, Pool, PoolBuilder, PoolStats, SpoolOptions, SpooledBytes,
     SpooledData, SpooledTempFile,

@@ -13,6 +13,7 @@ pub(crate) mod kernel;
 pub(crate) mod left;
 #[cfg(target_os = "linux")]
 pub(crate) mod makers;
+pub(crate) mod mapped;
 #[cfg_attr(not(target_os = "linux"), path = "no_mount.rs")]
 pub(crate) mod mount;
 pub(crate) mod pool;
@@ -30,8 +31,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use bytes::Bytes;
-use spooled::{Backing, PathError, SpoolOptions, SpooledBytes, SpooledTempFile};
+use spooled::{Backing, PathError, SpoolOptions, SpooledTempFile};
 
 pub(crate) const BACKINGS: [Backing; 2] = [Backing::File, Backing::Mmap];
 pub(crate) const KIB: usize = 1024;
@@ -65,21 +65,6 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Where nothing can be mapped, what would be a slice of a file is an error.
-pub(crate) const MAPS: bool = !cfg!(target_family = "wasm");
-
-/// All of it at once; read, where that is an error.
-#[track_caller]
-pub(crate) fn bytes_of(frozen: &SpooledBytes) -> Bytes {
-    match frozen.to_bytes() {
-        Err(error) if !MAPS && frozen.is_rolled() => {
-            assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error:?}");
-            frozen.chunks(usize::MAX).collect::<io::Result<Vec<_>>>().unwrap().concat().into()
-        }
-        bytes => bytes.unwrap(),
     }
 }
 
