@@ -15,6 +15,8 @@ mod map;
 mod marks;
 mod owned;
 mod pages;
+#[cfg(any(unix, target_os = "wasi"))]
+mod rename;
 mod segment;
 mod spare;
 mod tree;
@@ -55,18 +57,6 @@ struct FileSystem {
     set_aside_pays: bool,
     /// A read fault in a hole takes memory, which may not be there.
     holes_can_fault: bool,
-}
-
-/// Renames by two calls, of which the first fails where somebody has the name `to`.
-#[cfg(any(unix, target_os = "wasi"))]
-fn rename_by_link(from: &std::path::Path, to: &std::path::Path) -> std::io::Result<()> {
-    std::fs::hard_link(from, to)?;
-    let removed = std::fs::remove_file(from);
-    if removed.is_err() {
-        // It is to have one name, and that is the old one.
-        let _ = std::fs::remove_file(to);
-    }
-    removed
 }
 
 /// A name that nobody can guess: 128 bits from the system's source of randomness.

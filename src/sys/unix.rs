@@ -220,7 +220,7 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()>
         Err(error) if [Errno::INVAL, Errno::NOSYS, Errno::OPNOTSUPP, Errno::NOTSUP].contains(&error) => {}
         done => return Ok(done?),
     }
-    super::rename_by_link(from, to)
+    super::rename::by_link(from, to)
 }
 
 /// And ext2, ext3.

@@ -131,5 +131,5 @@ pub(super) fn link(_: &Handle, _: &Path) -> io::Result<bool> {
 
 /// Renames `from` to `to`, unless somebody has that name.
 pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()> {
-    super::rename_by_link(from, to)
+    super::rename::by_link(from, to)
 }
