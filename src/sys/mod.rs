@@ -11,6 +11,8 @@ mod anon;
 mod at_once;
 mod copy;
 mod handle;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+mod magic;
 mod map;
 mod marks;
 mod owned;

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use super::magic::{EXT4, OVERLAY, RAMFS, TMPFS};
+
 pub(super) type Handle = File;
 
 /// A file in `dir` that never had a name and can be given one, if there is such a thing.
@@ -222,13 +225,3 @@ pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<()>
     }
     super::rename::by_link(from, to)
 }
-
-/// And ext2, ext3.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const EXT4: u32 = 0xef53;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const TMPFS: u32 = 0x0102_1994;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const RAMFS: u32 = 0x8584_58f6;
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) const OVERLAY: u32 = 0x794c_7630;

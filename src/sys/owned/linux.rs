@@ -32,7 +32,7 @@ use rustix::io::Errno;
 
 use super::Reach;
 use super::unix::NEW;
-use crate::sys::system::{EXT4, OVERLAY, TMPFS};
+use crate::sys::magic::{BTRFS, EXT4, F2FS, OVERLAY, TMPFS, XFS, ZFS};
 use crate::sys::tree::{self, Removals};
 
 /// The directory's own number, by which names made in it can be told from all others, if what is left in it can be swept.
@@ -60,10 +60,6 @@ fn number_of(dir: &Stat, volume: &StatVfs, kind: u32) -> u64 {
 
 /// File systems on which no other kernel's processes work.
 const OF_THIS_KERNEL: [u32; 7] = [EXT4, XFS, BTRFS, TMPFS, OVERLAY, F2FS, ZFS];
-const XFS: u32 = 0x5846_5342;
-const BTRFS: u32 = 0x9123_683e;
-const F2FS: u32 = 0xf2f5_2010;
-const ZFS: u32 = 0x2fc1_2fc1;
 
 const MARK: &CStr = c"user.spooled";
 /// What no mark is.
