@@ -7,7 +7,7 @@ use std::path::Path;
 use windows_sys::Win32::Storage::FileSystem::FILE_ATTRIBUTE_READONLY;
 
 use super::about;
-use crate::sys::Seen;
+use crate::sys::owned::Seen;
 use crate::sys::system::remove_file;
 
 /// Closes the file and takes its name away, and says what went wrong with that.
