@@ -31,8 +31,10 @@ fn p9_names_cost_what_the_system_takes_for_them() {
         "persist",
         &["openat", "fstat", "fsetxattr", "write", "lstat", "fstat", "rename", "fremovexattr", "close"],
     );
-    // The last look is whether it could be taken for one that is not marked yet.
-    assert_costs(&log, "keep", &["openat", "fstat", "fsetxattr", "fstat", "fremovexattr", "close"]);
+    // The last look is whether it could be taken for one that is not marked yet: then it gets another mark.
+    let keep = least(&log, "keep");
+    let of = |unmarks| ["openat", "fstat", "fsetxattr", "fstat", unmarks, "close"];
+    assert!(keep == of("fremovexattr") || keep == of("fsetxattr"), "{keep:?}");
     assert_costs(&log, "close", &["openat", "unlink", "close"]);
     // Nothing that looks into it: it is empty.
     let dir = ["mkdir", "openat", "flock", "fstat", "geteuid", "fstat", "fsetxattr", "fchmod"];

@@ -562,6 +562,12 @@ fn before_each(calls: &[&str], name: &str, umask: &str, kinds: &[usize]) {
         for nth in before + 1..=before + within {
             let inject = format!("inject={call}:signal=KILL:when={nth}");
             let (scratch, logs, output) = run(&["-e", &format!("trace={call}"), "-e", &inject]).unwrap();
+            if output.status.success() {
+                // What is kept in the tick in which it was made gets a mark, in place of losing it.
+                let calls = fs::read_to_string(logs.path().join("calls")).unwrap();
+                assert!(calls.matches(&format!(" {call}(")).count() < nth, "{call} {nth} killed nobody");
+                continue;
+            }
             assert_killed(output.status);
             killed += 1;
             let mut model = Model::default();
