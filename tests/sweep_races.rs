@@ -138,6 +138,27 @@ fn p5_who_opens_what_is_being_swept_harms_nobody() {
     }
 }
 
+/// Whoever waits for it when it is about to go has it.
+#[test]
+fn p5_what_somebody_waits_for_stays() {
+    const NAME: &str = "p5_what_somebody_waits_for_stays";
+    if let Some(argument) = child::argument() {
+        return leaves_or_sweeps(&argument);
+    }
+    let scratch = Scratch::new();
+    let left = left(NAME, "file", scratch.path());
+    thread::scope(|scope| {
+        let mut opened = None;
+        let swept = while_one_sweeps(NAME, scratch.path(), &left, "fgetxattr:delay_exit=500000", || {
+            opened = Some(scope.spawn(|| File::options().write(true).open(&left).unwrap()));
+        });
+        if swept {
+            assert_eq!(opened.unwrap().join().unwrap().metadata().unwrap().nlink(), 1);
+            assert!(left.exists());
+        }
+    });
+}
+
 #[test]
 fn p5_what_takes_the_name_of_what_is_being_swept_stays() {
     const NAME: &str = "p5_what_takes_the_name_of_what_is_being_swept_stays";
@@ -234,6 +255,7 @@ fn p5_what_was_swept_as_it_was_made_is_there_when_it_is_used() {
             is_there(&file);
         });
         assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o7777, 0o600);
+        assert!(rustix::io::fcntl_getfd(&file).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
         (&file).write_all(CONTENT).unwrap();
         assert_eq!(fs::read(file.path()).unwrap(), CONTENT);
         file.close().unwrap();

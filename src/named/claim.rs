@@ -161,7 +161,13 @@ const ATTEMPTS: usize = 64;
 fn enter(dir: &Path) -> Option<u64> {
     let now = Instant::now();
     let is_current = |place: &&mut Place| now.duration_since(place.asked) < CURRENT;
-    let current = known().lock().places.get_mut(dir).filter(is_current).map(|place| (place.number, place.due.take()));
+    let current = {
+        let Known { places, codes } = &mut *known().lock();
+        if codes.is_new_process() {
+            places.clear();
+        }
+        places.get_mut(dir).filter(is_current).map(|place| (place.number, place.due.take()))
+    };
     // Whoever has taken a look upon itself does it: others need not wait.
     let (number, due) = current.unwrap_or_else(|| ask(dir, now));
     if let (Some(number), Some(reach)) = (number, due) {

@@ -22,14 +22,20 @@ const AT_ONCE: u8 = 16;
 
 impl Default for Codes {
     fn default() -> Self {
-        Self(Unforked::new(1 + usize::from(AT_ONCE) * BYTES))
+        Self(Unforked::new(2 + usize::from(AT_ONCE) * BYTES))
     }
 }
 
 impl Codes {
+    /// Whether another process asks than before, or the first: what is known besides is then its parent's.
+    pub(super) fn is_new_process(&mut self) -> bool {
+        let known = &mut self.0.bytes()[0];
+        std::mem::replace(known, 1) == 0
+    }
+
     /// A new one for a name in a directory of that number; in one without, it is nobody's.
     pub(super) fn next(&mut self, number: Option<u64>, prefix: &[u8], suffix: &[u8]) -> io::Result<Code> {
-        let (left, random) = self.0.bytes().split_at_mut(1);
+        let (left, random) = self.0.bytes()[1..].split_at_mut(1);
         if left[0] == 0 {
             sys::randomize(random)?;
             left[0] = AT_ONCE;

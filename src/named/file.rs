@@ -176,7 +176,12 @@ impl NamedTempFile {
     /// A file that leaves has the mode that it is to have.
     fn finished(&self) -> io::Result<()> {
         self.touch();
-        if self.name.finished.load(Ordering::Acquire) { Ok(()) } else { self.finish(FILE, Seen::BySomebody) }
+        if self.name.finished.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        // It may be what was swept as it was made, and could not be made again.
+        sys::names(&self.file, &self.name.path)?;
+        self.finish(FILE, Seen::BySomebody)
     }
 
     /// The same file once more, to read and to write, with a cursor of its own at the start.
@@ -247,7 +252,13 @@ impl NamedTempFile {
 
     fn persist_at(mut self, path: &Path, existing: Existing) -> Result<File, PersistError> {
         match self.rename(path, existing) {
-            Ok(Some(copy)) => Ok(copy),
+            Ok(Some(copy)) => {
+                // By another way the path may be our own name: then it is the copy's by now.
+                if sys::names(&self.file, self.path()).is_err() {
+                    self.name.take();
+                }
+                Ok(copy)
+            }
             Ok(None) => {
                 self.cut_behind();
                 self.name.take();
@@ -279,20 +290,14 @@ impl NamedTempFile {
     }
 
     fn copy(&self, target: &Target<'_>) -> io::Result<File> {
-        // Not opened once more: its mode may be one that forbids it.
-        let mut file = &self.file;
-        let (metadata, position) = (file.metadata()?, file.stream_position()?);
-        let copied = target.write_anew(metadata.len(), |mut copy| {
-            let mut file = &self.file;
-            file.rewind()?;
-            io::copy(&mut file, &mut copy)?;
+        let (metadata, position) = (self.file.metadata()?, (&self.file).stream_position()?);
+        target.write_anew(metadata.len(), |mut copy| {
+            if sys::copy_all(&self.file, self.path(), copy)? < metadata.len() {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file was shortened meanwhile"));
+            }
             copy.set_permissions(metadata.permissions())?;
             copy.seek(SeekFrom::Start(position)).map(drop)
-        });
-        if copied.is_err() {
-            file.seek(SeekFrom::Start(position))?;
-        }
-        copied
+        })
     }
 
     /// Leaves the file where it is, for good, and returns it and where that is. Nobody will remove it.

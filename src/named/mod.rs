@@ -30,10 +30,11 @@
 //! directory: when it makes its first one there, it looks through the directory for names of this crate that belong to its user and
 //! to no process that lives. It removes nothing else: not what a living process holds, in whatever container, not what was kept or
 //! persisted, not another user's (on Windows: not what this user may not delete), not what only looks like one of our names, and
-//! nothing that was copied, moved or put in its place.
+//! nothing that was copied, moved or put in its place. (With one exception, on Linux: an empty file of mode 0600 that is renamed
+//! over a name of ours in the very moment in which it was made looks as one of ours does that nobody has used.)
 //!
 //! A program that was handed a path is no owner. A file stays for as long as anybody has it open for writing; but what a
-//! program only reads, or does in a [`TempDir`], can go as soon as the process that made it is dead.
+//! program only reads, or does in a [`TempDir`], can go as soon as the process that made it is dead; also what it has named there.
 //!
 //! On Linux that is so on ext4, xfs, btrfs, overlay, tmpfs from Linux 6.6 on, and (but nobody has tried) f2fs and zfs, as long as
 //! they are mounted with extended attributes; but not of what its own user may not read. On Windows it is so of files, on the machine's own volumes; directories stay, and of a directory

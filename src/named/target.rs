@@ -102,11 +102,12 @@ impl<'a> Target<'a> {
 
     /// Renames a file of ours to the path, where it is ours no more.
     pub(crate) fn give(&self, file: &File, from: &Path, marked: bool) -> io::Result<()> {
-        sys::let_go(file, marked, || match self.existing {
+        let like_ours = self.looks_like_ours();
+        sys::let_go(file, marked && !like_ours, || match self.existing {
             Existing::Replace => sys::rename_replacing(from, self.path),
             Existing::Keep => sys::rename_without_replacing(from, self.path),
         })?;
-        if self.looks_like_ours() {
+        if like_ours {
             let _ = sys::keep(file);
         }
         Ok(())

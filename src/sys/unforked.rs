@@ -23,6 +23,7 @@ impl Unforked {
         Self(Memory::Plain(vec![0; len].into(), process()))
     }
 
+    /// What was there is there, until a fork.
     pub(crate) fn bytes(&mut self) -> &mut [u8] {
         match &mut self.0 {
             #[cfg(target_os = "linux")]

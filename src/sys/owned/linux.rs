@@ -46,16 +46,22 @@ pub(crate) fn number(dir: &Path) -> io::Result<Option<u64>> {
         return Ok(None);
     }
     match rustix::fs::getxattr(dir, MARK, &mut [0_u8; 0]) {
-        Ok(_) | Err(Errno::NODATA) => Ok(Some(number_of(&rustix::fs::stat(dir)?, &rustix::fs::statvfs(dir)?, kind))),
+        Ok(_) | Err(Errno::NODATA) => {
+            let found = rustix::fs::statx(CWD, dir, AtFlags::empty(), Made::WANTED)?;
+            Ok(Some(number_of(&found, &rustix::fs::statvfs(dir)?, kind)))
+        }
         Err(_) => Ok(None),
     }
 }
 
-/// The same directory seen through an overlay and beneath it is two: who holds what there is known on one side alone. So is one
-/// in a snapshot, which shares all else with what it was taken of.
-fn number_of(dir: &Stat, volume: &StatVfs, kind: u32) -> u64 {
-    let volume = if [BTRFS, ZFS].contains(&kind) { volume.f_fsid } else { 0 };
-    dir.st_ino ^ u64::from(kind) << 32 ^ volume.rotate_left(17)
+/// What no other directory has: not one with the same inode on another volume, nor one that got the inode later, nor one in a
+/// snapshot. Through an overlay and beneath it one directory is two, since who holds what there is known on one side alone; and
+/// seems to be born again when something is first made in it.
+fn number_of(dir: &Statx, volume: &StatVfs, kind: u32) -> u64 {
+    // Elsewhere that is another each time that it is mounted.
+    let volume = if [EXT4, BTRFS, ZFS].contains(&kind) { volume.f_fsid } else { 0 };
+    let birth = if kind == OVERLAY { 0 } else { dir.stx_btime.tv_sec as u64 ^ u64::from(dir.stx_btime.tv_nsec) << 33 };
+    dir.stx_ino ^ u64::from(kind) << 32 ^ volume.rotate_left(17) ^ birth.rotate_left(7)
 }
 
 /// File systems on which no other kernel's processes work.
@@ -69,11 +75,12 @@ const KEPT: &[u8] = b"kept";
 pub(super) struct Made(Statx);
 
 impl Made {
+    const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
+
     /// # Errors
     /// `NOTSUP` also where no birth is known.
     pub(super) fn look(owned: impl AsFd) -> rustix::io::Result<Self> {
-        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
-        let found = rustix::fs::statx(owned, c"", AtFlags::EMPTY_PATH, wanted)?;
+        let found = rustix::fs::statx(owned, c"", AtFlags::EMPTY_PATH, Self::WANTED)?;
         let known = StatxFlags::from_bits_retain(found.stx_mask).contains(StatxFlags::BTIME);
         if known { Ok(Self(found)) } else { Err(Errno::NOTSUP) }
     }
@@ -105,7 +112,11 @@ impl Made {
     /// Whether it may be waiting for its mark: it is as it was born, and empty (a directory is removed only if it is).
     fn is_new(&self) -> bool {
         let is_directory = FileType::from_raw_mode(self.0.stx_mode.into()) == FileType::Directory;
-        self.is_as_born() && self.mode().difference(NEW).is_empty() && (is_directory || self.0.stx_size == 0)
+        // A directory has it from the one that it was made in.
+        let inherited = if is_directory { Mode::SGID } else { Mode::empty() };
+        self.is_as_born()
+            && self.mode().difference(NEW | inherited).is_empty()
+            && (is_directory || self.0.stx_size == 0)
     }
 
     fn is_as_born(&self) -> bool {
@@ -197,9 +208,13 @@ pub(crate) fn let_go(owned: &File, marked: bool, rename: impl FnOnce() -> io::Re
 /// Gives where the next look should begin, if this one did not reach the end. What fails is left.
 pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8]) -> bool) -> Option<u64> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = rustix::fs::openat(CWD, dir, flags, Mode::empty()).ok()?;
+    let dir = match rustix::fs::openat(CWD, dir, flags, Mode::empty()) {
+        Err(error) if is_no_descriptor(error) => return Some(reach.from),
+        dir => dir.ok()?,
+    };
     let kind = rustix::fs::fstatfs(&dir).ok()?.f_type as u32;
-    if number_of(&rustix::fs::fstat(&dir).ok()?, &rustix::fs::fstatvfs(&dir).ok()?, kind) != number {
+    let found = rustix::fs::statx(&dir, c"", AtFlags::EMPTY_PATH, Made::WANTED).ok()?;
+    if number_of(&found, &rustix::fs::fstatvfs(&dir).ok()?, kind) != number {
         return None;
     }
     if reach.from > 0 {
@@ -214,7 +229,9 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
         let before = removals.made;
         if is_ours(entry.file_name().to_bytes()) {
             looked_at += A_NAME_OF_OURS;
-            let _ = sweep_one(&dir, entry.file_name(), &mut removals);
+            if sweep_one(&dir, entry.file_name(), &mut removals).is_err_and(is_no_descriptor) {
+                return Some(from);
+            }
         }
         if removals.left == 0 && removals.made > before {
             // There may be more of that tree.
@@ -226,6 +243,11 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
         }
     }
     Some(from)
+}
+
+/// Then a later look may do better.
+fn is_no_descriptor(error: Errno) -> bool {
+    [Errno::MFILE, Errno::NFILE].contains(&error)
 }
 
 /// Some tens of milliseconds, on a disk that is at rest.
@@ -252,7 +274,13 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut Removals) -> rustix::io:
     }
     let mut remove = |is_held: &dyn Fn() -> bool| {
         let ours = match marked(&left, name)? {
-            Marked::Ours if kind == FileType::Directory => matches!(tree::empty(&left, removals), Ok(true)),
+            Marked::Ours if kind == FileType::Directory => match tree::empty(&left, removals) {
+                Err(error) => match Errno::from_io_error(&error).filter(|error| is_no_descriptor(*error)) {
+                    Some(error) => return Err(error),
+                    None => false,
+                },
+                Ok(emptied) => emptied,
+            },
             Marked::Ours | Marked::NotYet => true,
             Marked::NotOurs => false,
         };
@@ -269,6 +297,10 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut Removals) -> rustix::io:
         // A child that another thread has just forked has it open until it runs its program, and must not keep the next look out.
         let _ = rustix::fs::flock(&left, FlockOperation::Unlock);
         return removed;
+    }
+    // Who opens what was kept should not have to wait.
+    if matches!(marked(&left, name)?, Marked::NotOurs) {
+        return Ok(());
     }
     // Whoever has just made it waits until we are done, and then sees whether it is still there.
     leased(left.as_fd(), Lease::OfWriters, || remove(&|| is_leased(left.as_fd()))).unwrap_or(Ok(()))

@@ -2,9 +2,9 @@
 //! by its name.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
@@ -46,7 +46,7 @@ fn finish(owned: &File, path: &Path, mode: u32, made: Option<Made>) -> rustix::i
         None => Mode::from_raw_mode(rustix::fs::fstat(owned)?.st_mode as RawMode),
     };
     if let Some(made) = made {
-        if made.mark(owned, path) == Err(Errno::ACCESS) {
+        if made.mark(owned, path) == Err(Errno::ACCESS) && has != NEW {
             // The umask took away what it takes to mark it.
             retry_on_intr(|| rustix::fs::fchmod(owned, NEW))?;
             has = NEW;
@@ -74,6 +74,27 @@ pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let again = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty()))?);
     if inode(file)? == inode(&again)? { Ok(again) } else { Err(taken_over()) }
+}
+
+/// Copies all that is in the file, whatever moves its cursor meanwhile; gives how much that was.
+pub(crate) fn copy_all(file: &File, path: &Path, mut to: &File) -> io::Result<u64> {
+    match reopen(file, path) {
+        // Its mode forbids that: more slowly, then.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        again => return io::copy(&mut again?, &mut to),
+    }
+    let (mut buf, mut offset) = (vec![0; 64 << 10], 0);
+    loop {
+        let read = match file.read_at(&mut buf, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if read == 0 {
+            return Ok(offset);
+        }
+        to.write_all(&buf[..read])?;
+        offset += read as u64;
+    }
 }
 
 fn inode(file: &File) -> io::Result<(u64, u64)> {
