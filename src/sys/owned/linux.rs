@@ -58,8 +58,8 @@ pub(crate) fn number(dir: &Path) -> io::Result<Option<u64>> {
 /// snapshot. Through an overlay and beneath it one directory is two, since who holds what there is known on one side alone; and
 /// seems to be born again when something is first made in it.
 fn number_of(dir: &Statx, volume: &StatVfs, kind: u32) -> u64 {
-    // Elsewhere that is another each time that it is mounted.
-    let volume = if [EXT4, BTRFS, ZFS].contains(&kind) { volume.f_fsid } else { 0 };
+    // Elsewhere that is its device's number, which may be another after the next start.
+    let volume = if [EXT4, BTRFS, ZFS, TMPFS, OVERLAY].contains(&kind) { volume.f_fsid } else { 0 };
     let birth = if kind == OVERLAY { 0 } else { dir.stx_btime.tv_sec as u64 ^ u64::from(dir.stx_btime.tv_nsec) << 33 };
     dir.stx_ino ^ u64::from(kind) << 32 ^ volume.rotate_left(17) ^ birth.rotate_left(7)
 }
