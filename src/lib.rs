@@ -77,9 +77,9 @@
 //!
 //! And what is still being written is read meanwhile, by any number of readers, through a [`tail`].
 //!
-//! Or it can stay: [`persist`](SpooledTempFile::persist) gives the file that never had a name one, atomically. Where
-//! a program wants a path for a while there are [`NamedTempFile`], which a spool [becomes](SpooledTempFile::into_named) by one link,
-//! and [`TempDir`]; with those all of Python's `tempfile` has its counterpart in [`named`].
+//! Or it can stay: [`persist`](SpooledTempFile::persist) gives the file that never had a name one, atomically. Where a
+//! program wants a path for a while there are [`NamedTempFile`], which a spool [becomes](SpooledTempFile::into_named) by one
+//! link, and [`TempDir`]; with those all of Python's `tempfile` has its counterpart in [`named`].
 //!
 //! A program that makes many makes one [`Pool`] first. It bounds what all of them hold together, to the byte, and keeps
 //! what one has used for the next, which then makes no file, frees none, and takes about a tenth of the time:
@@ -145,14 +145,14 @@
 //! **Linux** and Android: `O_TMPFILE`, a file that never has a name. On a file system that lacks it (NFS, some FUSE and
 //! overlay), and on **macOS, the BSDs** and other Unix: a file of mode 0600 under a name of 128 random bits, unlinked at
 //! once; a process that is killed in the microseconds between leaves an empty file. **Windows**: a file shared with nobody
-//! that the system deletes when it is closed; persisting copies, and waits a quarter of a second at most for who has open what
-//! it replaces; what is stale behind a mapping counts in its pool until that goes, whoever is short of disk or trims. **WASI**: in a
-//! directory that the host has opened (`TMPDIR`, else `/tmp`), a file under a name of 128 random bits, removed at once; whose
-//! it is and who may read it is the host's to say, since there are no modes; persisting copies. There is no mapping:
-//! [`Backing::Mmap`] reads as [`Backing::File`] does, and what would be a slice of the file is an error. Nor is there a thread
-//! for what a task must not wait for: it is done in a task of its own; a [`tail::Reader`] that would wait gets
-//! [`WouldBlock`](std::io::ErrorKind::WouldBlock). **Elsewhere** memory works, and all that needs a file is
-//! an error. Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
+//! that the system deletes when it is closed; persisting copies, and waits a quarter of a second at most for who has open
+//! what it replaces; what is stale behind a mapping counts in its pool until that goes, whoever is short of disk or trims.
+//! **WASI**: in a directory that the host has opened (`TMPDIR`, else `/tmp`), a file under a name of 128 random bits,
+//! removed at once; whose it is and who may read it is the host's to say, since there are no modes; persisting copies. There
+//! is no mapping: [`Backing::Mmap`] reads as [`Backing::File`] does, and what would be a slice of the file is an error. Nor
+//! is there a thread for what a task must not wait for: it is done in a task of its own; a [`tail::Reader`] that would wait
+//! gets [`WouldBlock`](std::io::ErrorKind::WouldBlock). **Elsewhere** memory works, and all that needs a file is an error.
+//! Where a mapping does not see later writes (OpenBSD), do not ask for [`Backing::Mmap`].
 //!
 //! # How it is built
 //!

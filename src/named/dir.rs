@@ -21,8 +21,9 @@ use crate::sys::{self, OwnedDir};
 /// as well. The drop says nothing of what it could not remove: [`close`](Self::close) does.
 ///
 /// Where what a killed process leaves is swept by the next that makes a name there (see [`named`](crate::named)), it holds
-/// one descriptor with a shared lock (`flock`) on the directory, by which others know that its owner lives; who wants to lock it
-/// alone has to lock something in it. If no descriptor is left, it does without, and is not swept. On Windows it holds none, so that it can be renamed, and is never swept.
+/// one descriptor with a shared lock (`flock`) on the directory, by which others know that its owner lives; who wants to
+/// lock it alone has to lock something in it. If no descriptor is left, it does without, and is not swept. On Windows it
+/// holds none, so that it can be renamed, and is never swept.
 ///
 /// ```
 /// use spooled::TempDir;

@@ -23,10 +23,10 @@ use crate::sys::{self, Seen};
 /// when it is made: what the current directory is later changes nothing. Reading and writing go to the file itself, without
 /// a buffer, also through `&NamedTempFile`. On Windows, which has no modes, the directory's access list says who may open it.
 ///
-/// The drop closes the file and removes what has its name, and says nothing if that fails: [`close`](Self::close) does. A name
-/// that has been renamed away is not followed. On Windows a program that has the file open and does not share deletion keeps the name
-/// until it closes: the drop waits a quarter of a second for that, and leaves it then. What a process that was killed leaves is swept by the next that makes a name in that
-/// directory: see [`named`](crate::named).
+/// The drop closes the file and removes what has its name, and says nothing if that fails: [`close`](Self::close) does. A
+/// name that has been renamed away is not followed. On Windows a program that has the file open and does not share deletion
+/// keeps the name until it closes: the drop waits a quarter of a second for that, and leaves it then. What a process that
+/// was killed leaves is swept by the next that makes a name in that directory: see [`named`](crate::named).
 ///
 /// Costs what the system takes to make a file and to remove one; where what a dead process leaves is swept, two more calls when
 /// it is used first, which mark it, and with a process's first name in a directory a look at what is there. A program that

@@ -21,8 +21,8 @@ impl SpooledTempFile {
     /// The content as a file with a name, in the directory that the spool's file is in, or would be. Its cursor stands where
     /// the spool's did.
     ///
-    /// A file that never had a name is linked to one: one system call, whatever its length. Content in memory becomes such a file
-    /// first. Where files cannot be linked (no `O_TMPFILE`, no `/proc`, another system) the content is copied.
+    /// A file that never had a name is linked to one: one system call, whatever its length. Content in memory becomes such a
+    /// file first. Where files cannot be linked (no `O_TMPFILE`, no `/proc`, another system) the content is copied.
     ///
     /// # Errors
     /// As for [`roll`](Self::roll) and [`into_file`](Self::into_file), and what the directory answered to the name, which the

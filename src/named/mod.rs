@@ -27,20 +27,23 @@
 //! # What a killed process leaves
 //!
 //! A drop that never runs removes nothing. So what was left is swept by the next process that makes a name in that
-//! directory: when it makes its first one there, it looks through the directory for names of this crate that belong to its user and
-//! to no process that lives. It removes nothing else: not what a living process holds, in whatever container, not what was kept or
-//! persisted, not another user's (on Windows: not what this user may not delete), not what only looks like one of our names, and
-//! nothing that was copied, moved or put in its place. (With one exception, on Linux: an empty file of mode 0600 that is renamed
-//! over a name of ours in the very moment in which it was made looks as one of ours does that nobody has used.)
+//! directory: when it makes its first one there, it looks through the directory for names of this crate that belong to its
+//! user and to no process that lives. It removes nothing else: not what a living process holds, in whatever container, not
+//! what was kept or persisted, not another user's (on Windows: not what this user may not delete), not what only looks like
+//! one of our names, and nothing that was copied, moved or put in its place. (With one exception, on Linux: an empty file of
+//! mode 0600 that is renamed over a name of ours in the very moment in which it was made looks as one of ours does that
+//! nobody has used.)
 //!
 //! A program that was handed a path is no owner. A file stays for as long as anybody has it open for writing; but what a
-//! program only reads, or does in a [`TempDir`], can go as soon as the process that made it is dead; also what it has named there.
+//! program only reads, or does in a [`TempDir`], can go as soon as the process that made it is dead; also what it has named
+//! there.
 //!
-//! On Linux that is so on ext4, xfs, btrfs, overlay, tmpfs from Linux 6.6 on, and (but nobody has tried) f2fs and zfs, as long as
-//! they are mounted with extended attributes; but not of what its own user may not read. On Windows it is so of files, on the machine's own volumes; directories stay, and of a directory
-//! of more than 32,768 entries the rest is not looked at. (Those parts ran under Wine, with another attribute for a mark than
-//! Windows has.) On network file systems, where nobody here knows who lives, and on other systems, nothing is swept. Under WASI
-//! a name is as private as the host makes it, and no more.
+//! On Linux that is so on ext4, xfs, btrfs, overlay, tmpfs from Linux 6.6 on, and (but nobody has tried) f2fs and zfs, as
+//! long as they are mounted with extended attributes; but not of what its own user may not read. On Windows it is so of
+//! files, on the machine's own volumes; directories stay, and of a directory of more than 32,768 entries the rest is not
+//! looked at. (Those parts ran under Wine, with another attribute for a mark than Windows has.) On network file systems,
+//! where nobody here knows who lives, and on other systems, nothing is swept. Under WASI a name is as private as the host
+//! makes it, and no more.
 //!
 //! To learn who has a file open, Linux is asked for a lease, which is given back at once: a program that opens the file in
 //! that moment waits for it, and the process that sweeps may get a `SIGURG`, which does nothing unless it is handled.

@@ -24,8 +24,8 @@ impl SpooledTempFile {
     ///
     /// A process that is killed while it replaces something may leave, beside the path, one file of mode 0600 whose name
     /// begins with `.spooled-`: a whole one, or where there is no `O_TMPFILE`, a part of one. Where such things are swept
-    /// (see [`named`](crate::named)) the next process that makes a name in that directory removes it; to replace something counts
-    /// as that.
+    /// (see [`named`](crate::named)) the next process that makes a name in that directory removes it; to replace something
+    /// counts as that.
     ///
     /// # Errors
     /// What the system answered, naming the path. What was there is whole, nothing is left beside it, and the error gives

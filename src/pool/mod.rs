@@ -30,10 +30,10 @@ use threads::{SHELVES, own_shelf};
 /// A program makes one, once, and gives it to its [`SpoolOptions`](crate::SpoolOptions::pool). Clones share it.
 ///
 /// **Limits.** At no moment, seen from any thread, is more held than allowed. Memory is counted by capacity: of the
-/// content that is in memory, of windows, of frozen content, of what is kept. Disk is counted by the length of files.
-/// Where memory is short, what is kept goes first, then the spool that asks rolls over before its threshold, and does
-/// without a window if it must; so short memory is a reason to fail only where [`Overflow`](crate::Overflow) or the disk leaves no other way.
-/// Where disk is short, what is kept goes first, and then a write is
+/// content that is in memory, of windows, of frozen content, of what is kept. Disk is counted by the length of files. Where
+/// memory is short, what is kept goes first, then the spool that asks rolls over before its threshold, and does without a
+/// window if it must; so short memory is a reason to fail only where [`Overflow`](crate::Overflow) or the disk leaves no
+/// other way. Where disk is short, what is kept goes first, and then a write is
 /// [`QuotaExceeded`](std::io::ErrorKind::QuotaExceeded): refused whole, nothing changed, and it works again as soon as any
 /// spool gives back.
 ///
@@ -47,10 +47,11 @@ use threads::{SHELVES, own_shelf};
 ///
 /// **What it costs.** A fresh file that is dropped within the kernel's thirty seconds is never written to the disk at all;
 /// the pages of one that is used again are, once in that time: 192 MiB in a hundred seconds, for 100,000 bodies of 1 MiB of
-/// which 64 were alive at once. So the disk is written what is alive at once, every thirty seconds, whatever the traffic. Not for programs that hold one spool, or few that live long: reuse gains them
-/// nothing. On both sides of a `fork` without an `exec`, only one may use it, as with any open file. A process that first
-/// had no limit on the size of its files (`RLIMIT_FSIZE`) and then sets one calls [`trim`](Self::trim) afterwards: a kept
-/// file is written as far as it was without asking again.
+/// which 64 were alive at once. So the disk is written what is alive at once, every thirty seconds, whatever the traffic.
+/// Not for programs that hold one spool, or few that live long: reuse gains them nothing. On both sides of a `fork` without
+/// an `exec`, only one may use it, as with any open file. A process that first had no limit on the size of its files
+/// (`RLIMIT_FSIZE`) and then sets one calls [`trim`](Self::trim) afterwards: a kept file is written as far as it was without
+/// asking again.
 ///
 /// ```
 /// use spooled::{Pool, SpoolOptions};
@@ -126,9 +127,9 @@ impl Pool {
 
     /// Lets go of all that is retained: frees buffers, closes files, cuts what is stale off files that are out.
     ///
-    /// For a program that knows it will be idle. Costs a few system calls for each file. On Windows what is stale in a file that
-    /// is mapped ([`Backing::Mmap`](crate::Backing::Mmap), [`to_bytes`](crate::SpooledBytes::to_bytes)) stays, and stays counted,
-    /// until the mapping goes.
+    /// For a program that knows it will be idle. Costs a few system calls for each file. On Windows what is stale in a file
+    /// that is mapped ([`Backing::Mmap`](crate::Backing::Mmap), [`to_bytes`](crate::SpooledBytes::to_bytes)) stays, and
+    /// stays counted, until the mapping goes.
     ///
     /// ```
     /// use spooled::{Pool, SpoolOptions};

@@ -2,7 +2,8 @@
 //!
 //! A file's owner has it open for writing, from the call that made it on. The kernel gives a read lease only on a file that
 //! nobody has open so, in whatever namespace or container: no lock of ours has to lie on a file that other programs may want
-//! to lock. (Of a directory that is seen through an overlay and beneath it as well, each side passes over the other's names.) A directory cannot be open for writing; its owner holds a shared lock on it (`flock`).
+//! to lock. (Of a directory that is seen through an overlay and beneath it as well, each side passes over the other's names.)
+//! A directory cannot be open for writing; its owner holds a shared lock on it (`flock`).
 //! Both end with the last process that has the descriptor, a child that was forked included, and with `exec`.
 //!
 //! The mark's value follows from the name, the number of the inode and the time of its birth, so that a copy with its
@@ -14,8 +15,8 @@
 //! what a file does.
 //!
 //! Nothing is marked, and so nothing swept, where processes of another kernel may work that our kernel cannot tell of
-//! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6) or no times of birth, nor
-//! on Android.
+//! (network file systems, FUSE), nor where there are no extended attributes (a tmpfs before Linux 6.6) or no times of birth,
+//! nor on Android.
 
 use std::ffi::{CStr, c_int};
 use std::fs::File;
@@ -344,8 +345,8 @@ enum Lease {
 
 /// Does something while it is leased; `None` if somebody has it open, or that cannot be told.
 ///
-/// Should somebody want to open it meanwhile, the kernel lets that wait for a while (45 seconds, if nobody has changed that) and
-/// tells us by a signal: by `SIGURG`, which does nothing, in place of `SIGIO`, which would end the process.
+/// Should somebody want to open it meanwhile, the kernel lets that wait for a while (45 seconds, if nobody has changed that)
+/// and tells us by a signal: by `SIGURG`, which does nothing, in place of `SIGIO`, which would end the process.
 fn leased<T>(file: BorrowedFd<'_>, lease: Lease, work: impl FnOnce() -> T) -> Option<T> {
     if !KNOWS_LEASES || fcntl_int(file, F_SETSIG, SIGURG) != 0 {
         return None;
