@@ -21,22 +21,22 @@ pub fn rows(dir: &Path) -> Vec<Row<'_>> {
             "names: a file, made and dropped",
             peer,
             1.1,
-            move || files(dir, 0),
-            move || files_of_tempfile(dir, 0),
+            move || files(dir, |_| ()),
+            move || files_of_tempfile(dir, |_| ()),
         ),
         Row::new(
             "names: a file, made, asked for its path and dropped",
             peer,
             None,
-            move || paths(dir),
-            move || paths_of_tempfile(dir),
+            move || files(dir, |file| _ = black_box(file.path())),
+            move || files_of_tempfile(dir, |file| _ = black_box(file.path())),
         ),
         Row::new(
             "names: a file of 4 KiB, made, written and dropped",
             peer,
             None,
-            move || files(dir, 4 * KIB),
-            move || files_of_tempfile(dir, 4 * KIB),
+            move || files(dir, written(4 * KIB)),
+            move || files_of_tempfile(dir, written(4 * KIB)),
         ),
         Row::new(
             "names: a directory, made and dropped",
@@ -64,57 +64,34 @@ pub fn rows(dir: &Path) -> Vec<Row<'_>> {
 
 const COUNT: usize = 500;
 
-fn files(dir: &Path, len: usize) -> impl FnMut() -> Sample {
-    let scratch = TempDir::new_in(dir).expect("a directory");
-    let content = content(len);
-    move || {
-        timed(COUNT, || {
-            for _ in 0..COUNT {
-                let mut file = NamedTempFile::new_in(&scratch).expect("made");
-                file.write_all(&content).expect("written");
-            }
-            COUNT as u64
-        })
-    }
-}
-
-fn files_of_tempfile(dir: &Path, len: usize) -> impl FnMut() -> Sample {
-    let scratch = tempfile::TempDir::new_in(dir).expect("a directory");
-    let content = content(len);
-    move || {
-        timed(COUNT, || {
-            for _ in 0..COUNT {
-                let mut file = tempfile::NamedTempFile::new_in(&scratch).expect("made");
-                file.write_all(&content).expect("written");
-            }
-            COUNT as u64
-        })
-    }
-}
-
-/// Whoever has the path may do with the file what he likes: it is marked by then.
-fn paths(dir: &Path) -> impl FnMut() -> Sample {
+fn files(dir: &Path, used: impl Fn(&mut NamedTempFile)) -> impl FnMut() -> Sample {
     let scratch = TempDir::new_in(dir).expect("a directory");
     move || {
         timed(COUNT, || {
             for _ in 0..COUNT {
-                black_box(NamedTempFile::new_in(&scratch).expect("made").path());
+                used(&mut NamedTempFile::new_in(&scratch).expect("made"));
             }
             COUNT as u64
         })
     }
 }
 
-fn paths_of_tempfile(dir: &Path) -> impl FnMut() -> Sample {
+fn files_of_tempfile(dir: &Path, used: impl Fn(&mut tempfile::NamedTempFile)) -> impl FnMut() -> Sample {
     let scratch = tempfile::TempDir::new_in(dir).expect("a directory");
     move || {
         timed(COUNT, || {
             for _ in 0..COUNT {
-                black_box(tempfile::NamedTempFile::new_in(&scratch).expect("made").path());
+                used(&mut tempfile::NamedTempFile::new_in(&scratch).expect("made"));
             }
             COUNT as u64
         })
     }
+}
+
+/// Writes so much.
+fn written<W: Write>(len: usize) -> impl Fn(&mut W) {
+    let content = content(len);
+    move |file| file.write_all(&content).expect("written")
 }
 
 fn directories(dir: &Path, entries: usize) -> impl FnMut() -> Sample {
