@@ -11,6 +11,8 @@ mod anon;
 mod at_once;
 mod copy;
 mod handle;
+#[cfg(any(unix, target_os = "wasi"))]
+mod identity;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod magic;
 mod map;

@@ -26,13 +26,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, Stat, StatVfs, Statx, StatxFlags,
-    StatxTimestamp, Timespec, Timestamps, UTIME_OMIT, XattrFlags,
+    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, RawDir, SeekFrom, StatVfs, Statx, StatxFlags, StatxTimestamp,
+    Timespec, Timestamps, UTIME_OMIT, XattrFlags,
 };
 use rustix::io::Errno;
 
 use super::Reach;
 use super::unix::NEW;
+use crate::sys::identity::{identity, identity_of};
 use crate::sys::magic::{BTRFS, EXT4, F2FS, OVERLAY, TMPFS, XFS, ZFS};
 use crate::sys::tree::{self, Removals};
 
@@ -159,14 +160,14 @@ pub(crate) fn unmark(owned: impl AsFd) {
 /// It is not ours any more, under the name that it has.
 pub(crate) fn keep(owned: impl AsFd) -> io::Result<()> {
     let owned = owned.as_fd();
-    if Made::look(owned).is_ok_and(|made| made.is_as_born()) {
+    if let Some(made) = Made::look(owned).ok().filter(Made::is_as_born) {
         // On a clock that ticks slowly: without a mark it might look as if it were waiting for one, also when it is emptied in
         // the same tick. A mark that is nobody's tells.
         let mark = || rustix::fs::fsetxattr(owned, MARK, KEPT, XattrFlags::empty());
         if as_one_who_may_write(owned, mark).is_ok() {
             return Ok(());
         }
-        let modified = Made::look(owned)?.0.stx_mtime;
+        let modified = made.0.stx_mtime;
         let last_modification = Timespec { tv_sec: modified.tv_sec, tv_nsec: i64::from(modified.tv_nsec ^ 1) };
         let last_access = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
         rustix::fs::futimens(owned, &Timestamps { last_access, last_modification })?;
@@ -234,14 +235,12 @@ pub(crate) fn sweep(dir: &Path, number: u64, reach: Reach, is_ours: impl Fn(&[u8
                 return Some(from);
             }
         }
-        if removals.left == 0 && removals.made > before {
-            // There may be more of that tree.
-            return Some(from);
-        }
-        from = entry.next_entry_cookie();
+        let next = entry.next_entry_cookie();
         if removals.left == 0 {
-            return Some(from);
+            // Of a tree there may be more.
+            return Some(if removals.made > before { from } else { next });
         }
+        from = next;
     }
     Some(from)
 }
@@ -270,10 +269,11 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut Removals) -> rustix::io:
     };
     let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let left = File::from(rustix::fs::openat(dir, name, flags, Mode::empty())?);
-    if !is_same_inode(&seen, &rustix::fs::fstat(&left)?) {
+    if identity(&left)? != identity_of(&seen) {
         return Ok(());
     }
-    let mut remove = |is_held: &dyn Fn() -> bool| {
+    let is_held = || kind == FileType::Directory || is_leased(left.as_fd());
+    let mut remove = || {
         let ours = match marked(&left, name)? {
             Marked::Ours if kind == FileType::Directory => match tree::empty(&left, removals) {
                 Err(error) => match Errno::from_io_error(&error).filter(|error| is_no_descriptor(*error)) {
@@ -286,7 +286,7 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut Removals) -> rustix::io:
             Marked::NotOurs => false,
         };
         // By now its name might be somebody else's, and for one who sleeps the kernel does not hold it for ever.
-        if ours && is_same_inode(&seen, &look()?) && is_held() {
+        if ours && identity_of(&seen) == identity_of(&look()?) && is_held() {
             rustix::fs::unlinkat(dir, name, remove)?;
             removals.count_made();
         }
@@ -294,7 +294,7 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut Removals) -> rustix::io:
     };
     if kind == FileType::Directory {
         rustix::fs::flock(&left, FlockOperation::NonBlockingLockExclusive)?;
-        let removed = remove(&|| true);
+        let removed = remove();
         // A child that another thread has just forked has it open until it runs its program, and must not keep the next look out.
         let _ = rustix::fs::flock(&left, FlockOperation::Unlock);
         return removed;
@@ -304,7 +304,7 @@ fn sweep_one(dir: &OwnedFd, name: &CStr, removals: &mut Removals) -> rustix::io:
         return Ok(());
     }
     // Whoever has just made it waits until we are done, and then sees whether it is still there.
-    leased(left.as_fd(), Lease::OfWriters, || remove(&|| is_leased(left.as_fd()))).unwrap_or(Ok(()))
+    leased(left.as_fd(), Lease::OfWriters, remove).unwrap_or(Ok(()))
 }
 
 enum Marked {
@@ -323,10 +323,6 @@ fn marked(left: &File, name: &CStr) -> rustix::io::Result<Marked> {
         Ok(_) | Err(Errno::NODATA) => Marked::NotOurs,
         Err(error) => return Err(error),
     })
-}
-
-fn is_same_inode(one: &Stat, other: &Stat) -> bool {
-    (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino)
 }
 
 /// Cuts off blocks behind the file's end, unless somebody else has the file open, who may be writing there.

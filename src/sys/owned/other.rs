@@ -22,10 +22,6 @@ pub(crate) fn reopen(_: &File, _: &Path) -> io::Result<File> {
     unsupported()
 }
 
-pub(crate) fn copy_all(_: &File, _: &Path, _: &File) -> io::Result<u64> {
-    unsupported()
-}
-
 pub(crate) fn names(_: &File, _: &Path) -> io::Result<u64> {
     unsupported()
 }

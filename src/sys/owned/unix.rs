@@ -7,12 +7,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode, Stat};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode};
 use rustix::io::{Errno, retry_on_intr};
 
 use super::system::{self, Made};
 use super::{Seen, taken_over};
 use crate::error::PathError;
+use crate::sys::identity::{identity, identity_of};
 use crate::sys::tree::{self, Removals};
 
 /// At most this is the mode of what waits for its mark: no directory that somebody else made may not be searched.
@@ -73,7 +74,7 @@ pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
     }
     let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let again = File::from(retry_on_intr(|| rustix::fs::openat(CWD, path, flags, Mode::empty()))?);
-    if inode(file)? == inode(&again)? { Ok(again) } else { Err(taken_over()) }
+    if identity(file)? == identity(&again)? { Ok(again) } else { Err(taken_over()) }
 }
 
 /// Copies all that is in the file, whatever moves its cursor meanwhile; gives how much that was.
@@ -97,17 +98,13 @@ pub(crate) fn copy_all(file: &File, path: &Path, mut to: &File) -> io::Result<u6
     }
 }
 
-fn inode(file: &File) -> io::Result<(u64, u64)> {
-    file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
 /// How many names the file has, of which that is one.
 ///
 /// # Errors
 /// `NotFound` if it is not.
 pub(crate) fn names(file: &File, path: &Path) -> io::Result<u64> {
     let named = fs::symlink_metadata(path)?;
-    if inode(file)? == (named.dev(), named.ino()) { Ok(named.nlink()) } else { Err(taken_over()) }
+    if identity(file)? == (named.dev(), named.ino()) { Ok(named.nlink()) } else { Err(taken_over()) }
 }
 
 /// Closes the file and takes its name away, and says what went wrong with that.
@@ -157,7 +154,7 @@ impl OwnedDir {
                 return Err(Errno::EXIST);
             }
             finish(&held, path, mode, if marked { Made::look(&held).ok() } else { None })?;
-            Ok((held, inode_of(&made)))
+            Ok((held, identity_of(&made)))
         };
         match hold() {
             Ok((held, inode)) => Ok(OwnedDir { held: marked.then_some(held), inode: Some(inode) }),
@@ -168,7 +165,7 @@ impl OwnedDir {
                     let _ = fs::remove_dir(path);
                     return Err(error.into());
                 }
-                Ok(OwnedDir { held: None, inode: Some(inode_of(&made)) })
+                Ok(OwnedDir { held: None, inode: Some(identity_of(&made)) })
             }
             Err(error) => {
                 let _ = fs::remove_dir(path);
@@ -213,7 +210,7 @@ impl OwnedDir {
             Err(Errno::MFILE | Errno::NFILE) => return self.remove_by_path(path),
             parent => parent?,
         };
-        let named = inode_of(&rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
+        let named = identity_of(&rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);
         if self.inode.is_some_and(|made| made != named) {
             return Err(taken_over());
         }
@@ -226,7 +223,7 @@ impl OwnedDir {
                 &opened
             }
         };
-        if inode_of(&rustix::fs::fstat(held)?) != named {
+        if identity(held)? != named {
             return Err(taken_over());
         }
         let remove = || rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR);
@@ -247,17 +244,12 @@ impl OwnedDir {
     /// Where there is no descriptor to be had; it has to be empty.
     #[cold]
     fn remove_by_path(&self, path: &Path) -> io::Result<()> {
-        let named = inode_of(&rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?);
+        let named = identity_of(&rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?);
         if self.inode.is_some_and(|made| made != named) {
             return Err(taken_over());
         }
         fs::remove_dir(path)
     }
-}
-
-#[allow(clippy::unnecessary_cast, reason = "they have other types on other systems")]
-fn inode_of(found: &Stat) -> (u64, u64) {
-    (found.st_dev as u64, found.st_ino as u64)
 }
 
 /// Others may be putting things there.

@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Stat};
 
 use super::{Seen, taken_over};
+use crate::sys::identity::{identity, identity_of};
 use crate::sys::tree;
 
 pub(crate) fn create_file(path: &Path, _: bool) -> io::Result<File> {
@@ -30,11 +31,6 @@ pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
     Ok(again)
 }
 
-/// Copies all that is in the file, whatever moves its cursor meanwhile; gives how much that was.
-pub(crate) fn copy_all(file: &File, path: &Path, mut to: &File) -> io::Result<u64> {
-    io::copy(&mut reopen(file, path)?, &mut to)
-}
-
 /// How many names the file has, of which that is one.
 ///
 /// # Errors
@@ -45,11 +41,7 @@ pub(crate) fn names(file: &File, path: &Path) -> io::Result<u64> {
 }
 
 fn require_same(file: &File, named: &Stat) -> io::Result<()> {
-    let made = rustix::fs::fstat(file)?;
-    if (made.st_dev, made.st_ino) == (named.st_dev, named.st_ino) {
-        return Ok(());
-    }
-    Err(taken_over())
+    if identity(file)? == identity_of(named) { Ok(()) } else { Err(taken_over()) }
 }
 
 /// Closes the file and takes its name away, and says what went wrong with that.
@@ -73,7 +65,7 @@ pub(crate) struct OwnedDir {
 impl OwnedDir {
     pub(crate) fn create(path: &Path, _: u32, _: bool) -> io::Result<OwnedDir> {
         fs::create_dir(path)?;
-        Ok(OwnedDir { made: identity(path).ok() })
+        Ok(OwnedDir { made: found_at(path).ok() })
     }
 
     /// It is not ours any more.
@@ -84,7 +76,7 @@ impl OwnedDir {
     /// # Errors
     /// The last attempt's; `NotFound` if nothing has that name, or something else.
     pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
-        let named = identity(path)?;
+        let named = found_at(path)?;
         if self.made.is_some_and(|made| made != named) {
             return Err(taken_over());
         }
@@ -92,7 +84,6 @@ impl OwnedDir {
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    let found = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?;
-    Ok((found.st_dev, found.st_ino))
+fn found_at(path: &Path) -> io::Result<(u64, u64)> {
+    Ok(identity_of(&rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?))
 }

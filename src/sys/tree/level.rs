@@ -8,8 +8,9 @@ use std::rc::Rc;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-use super::access::{identity, open};
+use super::access::open;
 use super::closed::open_up;
+use crate::sys::identity::identity;
 
 /// A directory we are in, or above.
 pub(super) struct Level {

@@ -10,7 +10,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, Result, retry_on_intr};
 
-use super::access::{identity, open};
+use super::access::open;
+use crate::sys::identity::identity;
 
 /// Lets its owner read, search and change the directory `dir`.
 pub(super) fn open_up(dir: BorrowedFd<'_>) -> Result<()> {

@@ -26,11 +26,12 @@ use rustix::io::Errno;
 
 mod entry;
 
-use super::access::{identity, open};
+use super::access::open;
 use super::closed::{may_be_mounted_on, open_closed, open_up};
 use super::level::{Level, Listed, Subdirectory, above, is_no_directory};
 use super::listing::{Buffer, Listing};
 use super::removals::Removals;
+use crate::sys::identity::identity;
 
 /// Removes all that is in the directory `dir`, which stays.
 ///

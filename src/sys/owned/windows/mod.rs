@@ -107,11 +107,6 @@ pub(crate) fn reopen(file: &File, _: &Path) -> io::Result<File> {
     about::reopen(file)
 }
 
-/// Copies all that is in the file, whatever moves its cursor meanwhile; gives how much that was.
-pub(crate) fn copy_all(file: &File, path: &Path, mut to: &File) -> io::Result<u64> {
-    io::copy(&mut reopen(file, path)?, &mut to)
-}
-
 /// How many names the file has, of which that is one; any others are passed over.
 ///
 /// # Errors
