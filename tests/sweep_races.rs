@@ -129,7 +129,7 @@ fn p5_who_opens_what_is_being_swept_harms_nobody() {
     let scratch = Scratch::new();
     let left = left(NAME, "file", scratch.path());
     // Time between the last look and the removal.
-    let swept = while_one_sweeps(NAME, scratch.path(), &left, "unlinkat:delay_enter=500000", || {
+    let swept = while_one_sweeps(NAME, scratch.path(), &left, &UNLINK_DELAYED, || {
         let open = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&left);
         assert_eq!(open.unwrap_err().kind(), ErrorKind::WouldBlock);
     });
@@ -149,7 +149,7 @@ fn p5_what_somebody_waits_for_stays() {
     let left = left(NAME, "file", scratch.path());
     thread::scope(|scope| {
         let mut opened = None;
-        let swept = while_one_sweeps(NAME, scratch.path(), &left, "fgetxattr:delay_exit=500000", || {
+        let swept = while_one_sweeps(NAME, scratch.path(), &left, &LOOK_DELAYED, || {
             opened = Some(scope.spawn(|| File::options().write(true).open(&left).unwrap()));
         });
         if swept {
@@ -169,7 +169,7 @@ fn p5_what_takes_the_name_of_what_is_being_swept_stays() {
         let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
         let left = left(NAME, kind, scratch.path());
         // Time between the first look at the name and the last.
-        let swept = while_one_sweeps(NAME, scratch.path(), &left, "fgetxattr:delay_exit=500000", || {
+        let swept = while_one_sweeps(NAME, scratch.path(), &left, &LOOK_DELAYED, || {
             fs::rename(&left, elsewhere.path().join("moved")).unwrap();
             match kind {
                 "file" => fs::write(&left, "a stranger").unwrap(),
@@ -207,21 +207,33 @@ fn left(name: &str, kind: &str, directory: &Path) -> PathBuf {
     left
 }
 
+/// Where a sweeper is delayed, and what its log has by then: that it holds a lease does not say whether it has asked for it
+/// once more.
+struct Delay {
+    call: &'static str,
+    how: &'static str,
+    after: Option<&'static str>,
+}
+
+const LOOK_DELAYED: Delay = Delay { call: "fgetxattr", how: "delay_exit=1000000", after: None };
+const UNLINK_DELAYED: Delay = Delay { call: "unlinkat", how: "delay_enter=1000000", after: Some("(F_RDLCK)") };
+
 /// Does something as soon as a sweeper that is delayed so holds what was left; false where nothing can be traced.
 #[track_caller]
-fn while_one_sweeps(name: &str, directory: &Path, left: &Path, delay: &str, work: impl FnOnce()) -> bool {
+fn while_one_sweeps(name: &str, directory: &Path, left: &Path, delay: &Delay, work: impl FnOnce()) -> bool {
     let ending = format!(":{} 0 EOF", fs::metadata(left).unwrap().ino());
     let logs = Scratch::new();
+    let log = logs.path().join("calls");
     let child = child::command(name, format!("sweeps {}", directory.display()));
-    let (call, _) = delay.split_once(':').unwrap();
-    let (trace, inject) = (format!("trace={call}"), format!("inject={delay}"));
+    let (trace, inject) = (format!("trace=fcntl,{}", delay.call), format!("inject={}:{}", delay.call, delay.how));
     let how = ["-e", &trace, "-e", &inject];
     let mut was_held = false;
     let output = thread::scope(|scope| {
-        let sweeper = scope.spawn(|| strace::traced(&child, &logs.path().join("calls"), &how));
+        let sweeper = scope.spawn(|| strace::traced(&child, &log, &how));
         let is_held = || fs::read_to_string("/proc/locks").unwrap().lines().any(|lock| lock.ends_with(&ending));
+        let is_after = |call| fs::read_to_string(&log).is_ok_and(|log| log.contains(call));
         while !sweeper.is_finished() {
-            if is_held() {
+            if is_held() && delay.after.is_none_or(is_after) {
                 was_held = true;
                 work();
                 break;
@@ -231,7 +243,7 @@ fn while_one_sweeps(name: &str, directory: &Path, left: &Path, delay: &str, work
         sweeper.join().unwrap()
     });
     let Some(output) = output else { return false };
-    child::assert_passed(&output, delay.as_ref());
+    child::assert_passed(&output, delay.call.as_ref());
     assert!(was_held, "nobody swept it");
     true
 }
