@@ -273,7 +273,14 @@ fn p11_a_warm_life_of_a_task_opens_makes_and_cuts_nothing() {
     calls.extend([libc::SYS_pwritev, libc::SYS_preadv, libc::SYS_pwritev2, libc::SYS_preadv2]);
     // For memory, and to make, stop and end the threads of a runtime.
     calls.extend([libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap, libc::SYS_madvise]);
-    calls.extend([libc::SYS_brk, libc::SYS_futex, libc::SYS_clone3, libc::SYS_clone, libc::SYS_rseq]);
+    calls.extend([
+        libc::SYS_brk,
+        libc::SYS_futex,
+        libc::SYS_clock_gettime,
+        libc::SYS_clone3,
+        libc::SYS_clone,
+        libc::SYS_rseq,
+    ]);
     calls.extend([libc::SYS_set_robust_list, libc::SYS_sigaltstack, libc::SYS_rt_sigprocmask, libc::SYS_prctl]);
     calls.extend([libc::SYS_gettid, libc::SYS_getrandom, libc::SYS_sched_getaffinity, libc::SYS_sched_yield]);
     calls.extend([libc::SYS_exit]);

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use ground::left::NOBODY;
-use ground::mount::Mount;
+use ground::mount::{Mount, unmount};
 use ground::{MIB, Scratch, bytes, child, names, skipped};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use spooled::NamedTempFile;
@@ -32,7 +32,7 @@ fn p4_persisted_onto_its_own_name_by_another_mount_it_is_there() {
     file.write_all(b"content").unwrap();
     let name = file.path().file_name().unwrap().to_owned();
     let persisted = file.persist(bound.join(&name)).map(drop);
-    assert!(Command::new("umount").arg(&bound).status().unwrap().success());
+    unmount(&bound).unwrap();
     persisted.unwrap();
     assert_eq!(fs::read(real.join(name)).unwrap(), b"content");
 }

@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
-use ground::mount::{Mount, small_disk};
+use ground::mount::{Mount, small_disk, unmount};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_full, assert_holds, assert_names, assert_same, bytes};
 use ground::{child, file_with, in_time, kernel, names, options, pool, skipped};
 use spooled::{Backing, NamedTempFile, Pool, SpooledTempFile, TempDir};
@@ -222,7 +222,7 @@ fn p2_a_copy_that_finds_no_space_leaves_the_spool_and_no_name() {
     }
     let Some(disk) = small_disk() else { return };
     child::run(NAME, disk.path());
-    assert_eq!(disk.free(), MIB);
+    disk.assert_free(MIB);
 }
 
 /// Neither the attempt nor what came of it is seen in a file that leaves by another way.
@@ -338,7 +338,8 @@ fn p2_a_file_that_finds_no_space_elsewhere_stays_where_it_is() {
         held = failed.into_file();
         assert_eq!(held.stream_position().unwrap(), AT);
         assert_same(&fs::read(held.path()).unwrap(), &content, "given back");
-        assert_eq!((names(disk.path()), disk.free()), (vec!["target".into()], free));
+        assert_eq!(names(disk.path()), ["target"]);
+        disk.assert_free(free);
         assert_eq!(fs::read(&target).unwrap(), b"what was there");
     }
     disk.clear(MIB);
@@ -364,8 +365,7 @@ fn p6_what_is_mounted_in_a_directory_stays() {
     }
     let closed = dir.close();
     let seen = fs::read(mount.path().join("file"));
-    let unmounted = std::process::Command::new("umount").arg(&below).status().unwrap();
-    assert!(unmounted.success());
+    unmount(&below).unwrap();
     assert_eq!(seen.unwrap(), b"not to be touched");
     let error = closed.unwrap_err();
     assert_names(&error, error.kind(), &below);

@@ -37,14 +37,13 @@ fn p8_no_look_at_a_busy_pool_sees_a_limit_passed() {
         let (succeeded, refused) = (AtomicU64::new(0), AtomicU64::new(0));
         thread::scope(|scope| {
             scope.spawn(|| {
-                let mut looks = 0u64;
-                while !over.load(Ordering::Relaxed) {
+                let mut is_over = false;
+                while !is_over {
+                    is_over = over.load(Ordering::Relaxed);
                     let stats = pool.stats();
                     assert_sound(&stats);
                     assert!(stats.memory_retained <= retain_memory && stats.disk_retained <= retain_disk, "{stats:?}");
-                    looks += 1;
                 }
-                assert!(looks > 0);
             });
             let workers: Vec<_> = (0..THREADS)
                 .map(|thread| {
@@ -132,7 +131,7 @@ fn p8_a_disk_of_the_size_of_the_limit_is_never_full() {
         }
     });
     assert_at_rest(&pool);
-    assert_eq!(disk.free(), free_before);
+    disk.assert_free(free_before);
 }
 
 /// Two who need all of it take turns: neither is refused for what the other no longer has.
@@ -150,7 +149,7 @@ fn p8_what_one_thread_gave_back_another_has() {
                 for round in 0..50 {
                     let began = Instant::now();
                     while turn.load(Ordering::Acquire) % 2 != own {
-                        assert!(began.elapsed() < Duration::from_secs(20), "the other one has failed");
+                        assert!(began.elapsed() < Duration::from_secs(120), "the other one has failed");
                         thread::yield_now();
                     }
                     let len = MIB - round * 1000 * own as usize;

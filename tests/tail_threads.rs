@@ -147,7 +147,7 @@ fn p1_a_flush_wakes_every_reader_that_waits() {
                     writer.flush().unwrap();
                     // The writer does nothing more until each of them has it.
                     for _ in 0..READERS {
-                        assert_eq!(is_seen.recv_timeout(Duration::from_secs(20)), Ok(word), "a reader sleeps on");
+                        assert_eq!(is_seen.recv_timeout(Duration::from_secs(120)), Ok(word), "a reader sleeps on");
                     }
                 }
                 writer.finish().unwrap();

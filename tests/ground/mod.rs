@@ -85,7 +85,7 @@ pub(crate) fn in_time(work: impl FnOnce() + Send + 'static) {
         work();
         let _ = done.send(());
     });
-    match is_done.recv_timeout(Duration::from_secs(120)) {
+    match is_done.recv_timeout(Duration::from_secs(300)) {
         Err(RecvTimeoutError::Timeout) => panic!("somebody waits where there is something to be had"),
         Ok(()) | Err(RecvTimeoutError::Disconnected) => worker.join().unwrap_or_else(|panic| resume_unwind(panic)),
     }

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::Write;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
@@ -111,23 +111,45 @@ impl Mount {
     pub(crate) fn free(&self) -> usize {
         free(&self.path)
     }
+
+    /// That much is free, as soon as nobody holds what is gone.
+    #[track_caller]
+    pub(crate) fn assert_free(&self, space: usize) {
+        before_long(|| match self.free() {
+            free if free == space => Ok(()),
+            free => Err(format!("{free} bytes are free in place of {space}")),
+        })
+        .unwrap();
+    }
 }
 
 impl Drop for Mount {
     /// Unmounts; whoever still holds a file here has leaked it.
     fn drop(&mut self) {
         self.filler.take();
-        let mut said = String::new();
-        // A child that another test has just forked holds our files until it calls `exec`.
-        for _ in 0..100 {
-            match run(Command::new("umount").arg(&self.path)) {
-                Ok(()) => return,
-                Err(error) => said = error,
-            }
-            thread::sleep(Duration::from_millis(20));
+        let unmounted = unmount(&self.path);
+        assert!(unmounted.is_ok() || thread::panicking(), "something is still open: {unmounted:?}");
+    }
+}
+
+/// Unmounts what is mounted at `path`, in the end whoever holds it, which is the error.
+pub(crate) fn unmount(path: &Path) -> Result<(), String> {
+    let unmounted = before_long(|| run(Command::new("umount").arg(path)));
+    if unmounted.is_err() {
+        let _ = run(Command::new("umount").arg("--lazy").arg(path));
+    }
+    unmounted
+}
+
+/// Does it again while it fails, for some time: a child that another test has just forked holds our files until it calls `exec`.
+fn before_long<E>(work: impl Fn() -> Result<(), E>) -> Result<(), E> {
+    let start = Instant::now();
+    loop {
+        let done = work();
+        if done.is_ok() || start.elapsed() > Duration::from_secs(30) {
+            return done;
         }
-        let _ = run(Command::new("umount").arg("--lazy").arg(&self.path));
-        assert!(thread::panicking(), "something is still open: {said}");
+        thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -158,27 +180,22 @@ impl Deref for Disk {
 /// Changes an option of what is mounted at `path`.
 #[track_caller]
 pub(crate) fn remount(path: &Path, option: &str) {
-    let mut said = String::new();
-    for _ in 0..100 {
-        match mount(&["-o", &format!("remount,{option}")], path) {
-            Ok(()) => return,
-            Err(error) => said = error,
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    panic!("cannot remount with {option}: {said}");
+    let remounted = before_long(|| mount(&["-o", &format!("remount,{option}")], path));
+    assert!(remounted.is_ok(), "cannot remount with {option}: {remounted:?}");
 }
 
 /// A file without a name that takes up all space at `path` but `room` bytes.
 #[track_caller]
 pub(crate) fn fill(path: &Path, room: usize) -> File {
     let name = path.join("filler");
-    let mut filler = File::create_new(&name).unwrap();
+    let filler = File::create_new(&name).unwrap();
     fs::remove_file(&name).unwrap();
-    let free_before = free(path);
-    let mut zeros = std::io::repeat(0).take(free_before.checked_sub(room).expect("less space than that") as u64);
-    std::io::copy(&mut zeros, &mut filler).unwrap();
-    assert_eq!(free(path), room, "the space that is left");
+    let fill = || {
+        let excess = free(path).checked_sub(room).ok_or("less space than that")?;
+        (&filler).write_all(&vec![0; excess]).map_err(|_| "less space than it said")?;
+        if free(path) == room { Ok(()) } else { Err("another space is left") }
+    };
+    before_long(fill).unwrap();
     filler
 }
 

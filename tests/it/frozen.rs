@@ -243,7 +243,7 @@ fn chunks_are_of_the_size_that_was_asked_for() {
 fn two_gibibytes_become_one_bytes() {
     const LEN: u64 = 2 << 30;
     let ground = Ground::new();
-    for backing in BACKINGS {
+    let frozen_in = |backing| {
         let mut spool = Case::new(64 * KIB, backing).options(&ground).build();
         spool.write_all(b"the beginning").unwrap();
         spool.set_len(LEN).unwrap();
@@ -256,8 +256,11 @@ fn two_gibibytes_become_one_bytes() {
         assert!(bytes.starts_with(b"the beginning\0"));
         assert!(bytes.ends_with(b"\0the end"));
         assert_eq!(&bytes[(LEN / 2) as usize..][..8], b"between\0");
+        took
+    };
+    for backing in BACKINGS {
         // Microseconds, where reading it takes a second; but a busy machine is no failure.
-        assert!(took < Duration::from_millis(500), "{took:?}");
+        assert!((0..10).any(|_| frozen_in(backing) < Duration::from_millis(500)), "{backing:?}");
     }
 }
 

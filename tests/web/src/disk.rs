@@ -66,7 +66,7 @@ impl Drop for Mount {
     /// Unmounts; whoever still holds a file here has leaked it.
     fn drop(&mut self) {
         // A child that another test has just forked holds our files until it calls `exec`.
-        for _ in 0..100 {
+        for _ in 0..1500 {
             if Command::new("umount").arg(self.path()).output().is_ok_and(|done| done.status.success()) {
                 return;
             }

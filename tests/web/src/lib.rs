@@ -6,7 +6,7 @@ mod script;
 mod serve;
 
 pub use disk::{Mount, Scratch};
-pub use pool::{assert_at_rest, comes_to_rest, is_at_rest};
+pub use pool::{assert_at_rest, comes, comes_to_rest, is_at_rest};
 pub use script::{Script, Step};
 pub use serve::{H1, H2, Protocol, Server};
 

@@ -15,10 +15,22 @@ pub fn assert_at_rest(pool: &Pool) {
 #[track_caller]
 pub fn comes_to_rest(pool: &Pool) {
     let started = Instant::now();
-    while !is_at_rest(pool.stats()) && started.elapsed() < Duration::from_secs(20) {
+    while !is_at_rest(pool.stats()) && started.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(1));
     }
     assert_at_rest(pool);
+}
+
+/// Whether it comes to that, within a time that is long for anything; others go on meanwhile.
+pub async fn comes(is_so: impl Fn() -> bool) -> bool {
+    let started = Instant::now();
+    loop {
+        let so = is_so();
+        if so || started.elapsed() > Duration::from_secs(60) {
+            return so;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 pub fn is_at_rest(stats: PoolStats) -> bool {

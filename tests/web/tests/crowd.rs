@@ -58,7 +58,7 @@ fn upload(address: &str, protocol: Protocol) {
         let uploads: Vec<_> = (0..CLIENTS)
             .map(|_| {
                 let upload =
-                    client.put(format!("http://{address}/")).body(content.clone()).timeout(Duration::from_secs(60));
+                    client.put(format!("http://{address}/")).body(content.clone()).timeout(Duration::from_secs(600));
                 tokio::spawn(upload.send())
             })
             .collect();
@@ -75,7 +75,7 @@ fn upload(address: &str, protocol: Protocol) {
         }
         assert!(arrived > 0);
         let mut said = String::new();
-        for _ in 0..500 {
+        for _ in 0..6000 {
             said = client.get(&figures).send().await.unwrap().text().await.unwrap();
             if said.contains("at rest") {
                 break;

@@ -105,7 +105,7 @@ fn p4_a_disk_that_cannot_take_it_ends_the_download() {
     let mut endless = Command::new("yes").stdout(Stdio::piped()).spawn().unwrap();
     let started = Instant::now();
     let output = TEE.command(disk.path(), &["saved"]).stdin(endless.stdout.take().unwrap()).output().unwrap();
-    assert!(started.elapsed() < Duration::from_secs(60));
+    assert!(started.elapsed() < Duration::from_secs(600));
     TEE.assert_failed(&output, "No space left on device");
     assert_empty(disk.path());
     endless.wait().unwrap();

@@ -8,12 +8,12 @@ use crate::ground::{MIB, assert_same, bytes, eventually};
 use crate::server::Server;
 use crate::socket::Socket;
 
-/// As long as `--idle 1` may take on a busy machine.
-const SOON: Duration = Duration::from_secs(10);
+/// As long as a few seconds may take on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn p5_one_that_stands_still_is_not_waited_for() {
-    let server = Server::start(&["--idle", "1"]);
+    let server = Server::start(&["--idle", "5"]);
     let started = Instant::now();
     let mut known = Socket::put(&server, "known", &["Content-Length: 1000000"]);
     known.send(bytes(100_000, 1));
@@ -48,7 +48,7 @@ fn one_that_says_nothing_is_not_waited_for() {
 
 #[test]
 fn p5_one_that_does_not_read_holds_no_file_for_ever() {
-    let server = Server::start(&["--idle", "1"]);
+    let server = Server::start(&["--idle", "5"]);
     assert_eq!(server.put("film", &bytes(32 * MIB, 1)), 201);
     let mut socket = Socket::connect(&server);
     socket.send("GET /files/film HTTP/1.1\r\nHost: here\r\n\r\n");
@@ -63,13 +63,12 @@ fn p5_one_that_does_not_read_holds_no_file_for_ever() {
 /// Nor does one that reads slowly lose it.
 #[test]
 fn p1_one_that_is_slow_gets_all_of_it() {
-    let server = Server::start(&["--idle", "1"]);
+    let server = Server::start(&["--idle", "5"]);
     let content = bytes(16 * MIB, 1);
     assert_eq!(server.put("film", &content), 201);
     let mut response = server.get("/files/film");
     let mut read = vec![0; content.len()];
-    let mut pieces = read.chunks_mut(4 * MIB);
-    for piece in &mut pieces {
+    for piece in read.chunks_mut(MIB) {
         thread::sleep(Duration::from_millis(500));
         response.read_exact(piece).unwrap();
     }

@@ -61,7 +61,7 @@ fn p8_a_thousand_uploads_at_once_arrive_or_are_refused() {
 
 fn upload(server: &Server, number: usize, content: &[u8]) -> u16 {
     let mut stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(600))).unwrap();
     let head = format!(
         "PUT /files/film{number} HTTP/1.1\r\nHost: here\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         content.len()

@@ -20,7 +20,7 @@ pub(crate) struct Answer {
 impl Curl {
     pub(crate) fn new(arguments: &[&str]) -> Curl {
         let mut command = Command::new("curl");
-        command.args(["--silent", "--max-time", "30", "--noproxy", "*"]);
+        command.args(["--silent", "--max-time", "300", "--noproxy", "*"]);
         command.args(["--write-out", "%{stderr}\n@%{http_code} %{size_upload}\n"]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Curl(command)

@@ -58,7 +58,7 @@ fn p1_what_was_said_of_its_length_is_passed_on() {
     for version in VERSIONS {
         let url = server.url("/files/film");
         let curl =
-            Curl::new(&[version, &["--limit-rate", "1500K", "-T", path.to_str().unwrap(), &url]].concat()).start().0;
+            Curl::new(&[version, &["--limit-rate", "400K", "-T", path.to_str().unwrap(), &url]].concat()).start().0;
         server.wait_for("film");
         let whole = server.get("/files/film");
         assert_eq!(whole.content_length(), Some(content.len() as u64));

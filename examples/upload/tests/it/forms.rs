@@ -52,7 +52,7 @@ fn a_browser_is_sent_back_to_the_page() {
 
 #[test]
 fn p5_what_is_not_right_about_a_form() {
-    let server = Server::start(&["--limit", "1M", "--idle", "1"]);
+    let server = Server::start(&["--limit", "1M", "--idle", "5"]);
     let form = |parts: Vec<(&'static str, usize)>| {
         let form = parts
             .into_iter()

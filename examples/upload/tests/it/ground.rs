@@ -110,7 +110,7 @@ pub(crate) fn assert_same(seen: &[u8], expected: &[u8], what: &str) {
     panic!("{what}: {} bytes in place of {}, the first that differs at {differs:?}", seen.len(), expected.len());
 }
 
-/// Looks again until there is something, for some seconds.
+/// Looks again until there is something, for some time.
 #[track_caller]
 pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
@@ -124,4 +124,4 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
 }
 
 /// Far more than anything here takes, on a machine that does much else.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::blocking::{Client, Response};
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,8 +109,8 @@ impl Server {
     /// No file is there, whole or coming, and the pool holds nothing but what it keeps to be used again; soon, at least.
     #[track_caller]
     pub(crate) fn assert_at_rest(&self) {
-        let mut last = String::new();
-        for _ in 0..500 {
+        let (started, mut last) = (Instant::now(), String::new());
+        while started.elapsed() < PATIENCE {
             let (list, stats) = (self.json("/files"), self.json("/stats"));
             last = format!("{list} {stats}");
             let empty = |key: &str| list[key].as_array().unwrap().is_empty();

@@ -96,9 +96,8 @@ fn somebody_else_leads_nowhere() {
     let mut command = command(NAME, scratch.path());
     command.uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = command.spawn() else { return skipped("another user may not run this binary where it is") };
-    let until = Instant::now() + Duration::from_secs(2);
-    let mut removed = 0;
-    while Instant::now() < until {
+    let (begun, mut removed) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(2) || (removed <= 100 && begun.elapsed() < Duration::from_secs(60)) {
         let mut removals = Removals::unlimited();
         let _ = empty(&File::open(&tree).unwrap(), &mut removals);
         removed += removals.made;
@@ -133,7 +132,7 @@ fn who_goes_on_creating_does_not_hold_it() {
                 Ok(done) => assert!(done),
                 Err(error) => assert_eq!(error.kind(), ErrorKind::DirectoryNotEmpty, "{error}"),
             }
-            assert!(begun.elapsed() < Duration::from_secs(20));
+            assert!(begun.elapsed() < Duration::from_secs(120));
         }
     });
     assert!(empty(&File::open(tree).unwrap(), &mut Removals::unlimited()).unwrap());

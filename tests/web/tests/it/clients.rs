@@ -10,7 +10,7 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Either, Full};
 use spooled::http::{SpoolLayer, SpooledBody};
 use spooled::{Pool, SpoolOptions};
-use spooled_web_tests::{KIB, MIB, Server, assert_same, bytes, is_at_rest};
+use spooled_web_tests::{KIB, MIB, Server, assert_same, bytes, comes, is_at_rest};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tower::{Layer, service_fn};
@@ -36,19 +36,13 @@ async fn comes_to_rest(pool: &Pool) {
 
 /// Waits, and lets the server go on meanwhile.
 async fn until(pool: &Pool, is_so: impl Fn(spooled::PoolStats) -> bool) {
-    for _ in 0..2000 {
-        if is_so(pool.stats()) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("it does not come: {}", pool.stats());
+    assert!(comes(|| is_so(pool.stats())).await, "it does not come: {}", pool.stats());
 }
 
 /// All that comes, within reason.
 async fn answer(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut all)).await.expect("no answer ends");
+    let _ = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut all)).await.expect("no answer ends");
     String::from_utf8_lossy(&all).into_owned()
 }
 
@@ -98,7 +92,8 @@ async fn p8_a_client_that_stalls_is_dropped_with_all_that_it_sent() {
     for sent in [10, 300 * KIB] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(b"PUT / HTTP/1.1\r\nHost: here\r\nContent-Length: 600000\r\n\r\n").await.unwrap();
-        stream.write_all(&bytes(sent, 1)).await.unwrap();
+        // Somebody else may have been too slow to take all of it.
+        let _ = stream.write_all(&bytes(sent, 1)).await;
         assert!(answer(&mut stream).await.starts_with("HTTP/1.1 408 "));
         comes_to_rest(&pool).await;
     }

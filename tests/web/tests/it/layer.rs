@@ -13,7 +13,8 @@ use hyper::body::Incoming;
 use spooled::http::{SpoolLayer, SpooledBody};
 use spooled::{Pool, SpoolOptions};
 use spooled_web_tests::{
-    H1, H2, KIB, MIB, Protocol, Script, Server, Step, assert_at_rest, assert_same, bytes, comes_to_rest, is_at_rest,
+    H1, H2, KIB, MIB, Protocol, Script, Server, Step, assert_at_rest, assert_same, bytes, comes, comes_to_rest,
+    is_at_rest,
 };
 use tower::retry::{Policy, RetryLayer};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -149,12 +150,7 @@ async fn p1_a_failed_upload_is_sent_again_from_the_spool() {
             assert_same(&arrived.lock().unwrap()[2].1, &content, "the third time");
             drop(server);
             // The client's connections end on this thread.
-            for _ in 0..1000 {
-                if is_at_rest(pool.stats()) {
-                    break;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-            }
+            comes(|| is_at_rest(pool.stats())).await;
             assert_at_rest(&pool);
         }
     }
