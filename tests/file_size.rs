@@ -165,8 +165,8 @@ fn p7_copy_from_ends_at_the_limit() {
 
 /// The limit that a file meets may be lower than the one that its spool met.
 #[test]
-fn p7_persist_by_copy_past_the_limit_is_an_error() {
-    limited("p7_persist_by_copy_past_the_limit_is_an_error", |directory| {
+fn p7_a_name_by_copy_past_the_limit_is_an_error() {
+    limited("p7_a_name_by_copy_past_the_limit_is_an_error", |directory| {
         let content = bytes(2 * LIMIT, 4);
         let target = directory.join("target");
         // A file that had a name cannot be linked again, so it is copied.
@@ -180,7 +180,9 @@ fn p7_persist_by_copy_past_the_limit_is_an_error() {
             spool.write_all(&content).unwrap();
             spool.flush().unwrap();
             limit(LIMIT as u64);
-            let (error, mut spool) = spool.persist(&target).unwrap_err().into_parts();
+            let (error, spool) = spool.persist(&target).unwrap_err().into_parts();
+            assert_eq!(error.kind(), io::ErrorKind::FileTooLarge, "{error:?}");
+            let (error, mut spool) = spool.into_named().unwrap_err().into_parts();
             assert_eq!(error.kind(), io::ErrorKind::FileTooLarge, "{error:?}");
             assert_holds(&mut spool, &content);
             assert_eq!(fs::read(&target).unwrap(), b"what was there");

@@ -227,6 +227,41 @@ fn p2_a_copy_that_finds_no_space_leaves_the_spool_and_no_name() {
 
 /// Neither the attempt nor what came of it is seen in a file that leaves by another way.
 #[test]
+fn p4_a_spool_that_could_not_take_the_place_of_another_leaves_as_if_nobody_had_tried() {
+    const NAME: &str = "p4_a_spool_that_could_not_take_the_place_of_another_leaves_as_if_nobody_had_tried";
+    let Some(place) = child::argument() else {
+        let scratch = Scratch::new();
+        return child::run(NAME, scratch.path());
+    };
+    let (place, target) = (Path::new(&place), Path::new(&place).join("target"));
+    fs::write(&target, "what was there").unwrap();
+    if !kernel::refuse_renaming(libc::ENOSPC) {
+        return skipped("the kernel takes no filter");
+    }
+    let content = bytes(LEN, 12);
+    for backing in BACKINGS {
+        for state in STATES {
+            let failed = spool(place, backing, state, &content).persist(&target).unwrap_err();
+            assert_full(failed.error(), &target);
+            assert_eq!(names(place), ["target"]);
+            assert_eq!(fs::read(&target).unwrap(), b"what was there");
+            let mut spool = failed.into_spool();
+            assert_eq!(spool.position(), AT);
+            assert_holds(&mut spool, &content);
+            assert_nobodys(&spool.into_file().unwrap());
+        }
+    }
+}
+
+/// A file without a name, of ours, which no look at a directory would take away.
+#[track_caller]
+fn assert_nobodys(file: &File) {
+    let metadata = file.metadata().unwrap();
+    assert_eq!((metadata.mode() & 0o7777, metadata.nlink(), metadata.len()), (0o600, 0, LEN as u64));
+    assert!(rustix::fs::fgetxattr(file, c"user.spooled", &mut [0_u8; 64]).is_err(), "still marked");
+}
+
+#[test]
 fn p4_a_spool_that_could_not_be_linked_leaves_as_if_nobody_had_tried() {
     const NAME: &str = "p4_a_spool_that_could_not_be_linked_leaves_as_if_nobody_had_tried";
     let Some(place) = child::argument() else {
@@ -246,10 +281,7 @@ fn p4_a_spool_that_could_not_be_linked_leaves_as_if_nobody_had_tried() {
             let mut spool = failed.into_spool();
             assert_eq!(spool.position(), AT);
             assert_holds(&mut spool, &content);
-            let file = spool.into_file().unwrap();
-            let metadata = file.metadata().unwrap();
-            assert_eq!((metadata.mode() & 0o7777, metadata.nlink(), metadata.len()), (0o600, 0, LEN as u64));
-            assert!(rustix::fs::fgetxattr(&file, c"user.spooled", &mut [0_u8; 64]).is_err(), "still marked");
+            assert_nobodys(&spool.into_file().unwrap());
         }
     }
 }

@@ -36,6 +36,22 @@ pub(crate) fn refuse_mapping_files(errno: i32) -> bool {
     install([(libc::SYS_mmap, vec![not_anonymous])], SeccompAction::Allow, SeccompAction::Errno(errno as u32))
 }
 
+/// Memory stays as it is for a child that is forked, as before Linux 4.14.
+#[must_use]
+pub(crate) fn refuse_wiping_at_a_fork() -> bool {
+    let wipe = rule([masked(ADVICE, !0, libc::MADV_WIPEONFORK)]);
+    install([(libc::SYS_madvise, vec![wipe])], SeccompAction::Allow, SeccompAction::Errno(libc::EINVAL as u32))
+}
+
+/// Giving another name fails with `errno`, each way that the kernel knows.
+#[must_use]
+pub(crate) fn refuse_renaming(errno: i32) -> bool {
+    let mut calls = vec![(libc::SYS_renameat, vec![]), (libc::SYS_renameat2, vec![])];
+    #[cfg(target_arch = "x86_64")]
+    calls.push((libc::SYS_rename, vec![]));
+    install(calls, SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+}
+
 /// Removing a name fails.
 #[must_use]
 pub(crate) fn refuse_unlinking() -> bool {
@@ -120,6 +136,8 @@ fn masked(argument: u8, mask: i32, value: i32) -> SeccompCondition {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value as u64).unwrap()
 }
 
+/// The third argument of `madvise`.
+const ADVICE: u8 = 2;
 /// The flags of `mmap`.
 const MAPPING: u8 = 3;
 /// The third argument of `mkdirat`.
