@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use ground::left::{Other, Paths, rest, say};
 use ground::mount::Mount;
-use ground::{MIB, Scratch, child, names, options, strace};
+use ground::{MIB, Scratch, child, in_time, names, options, strace};
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::{Pid, Signal, kill_process};
 use spooled::{Backing, NamedOptions, NamedTempFile, SpooledTempFile, TempDir};
 
@@ -130,7 +131,7 @@ fn p5_who_opens_what_is_being_swept_harms_nobody() {
     let scratch = Scratch::new();
     let left = left(NAME, "file", scratch.path());
     // It has asked whether it still holds it, and goes on to remove it.
-    let swept = while_one_sweeps(NAME, scratch.path(), ("fcntl", 3), || {
+    let swept = while_one_sweeps(NAME, &left, ("fcntl", 3), || {
         let open = File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&left);
         assert_eq!(open.unwrap_err().kind(), ErrorKind::WouldBlock);
     });
@@ -152,7 +153,7 @@ fn p5_what_somebody_waits_for_stays() {
     thread::scope(|scope| {
         let mut opened = None;
         // The first look is at what anybody may open meanwhile.
-        let swept = while_one_sweeps(NAME, scratch.path(), ("fgetxattr", 2), || {
+        let swept = while_one_sweeps(NAME, &left, ("fgetxattr", 2), || {
             opened = Some(scope.spawn(|| File::options().write(true).open(&left).unwrap()));
             let waits = |lock: &str| lock.contains("BREAKING") && lock.ends_with(&ending);
             while !fs::read_to_string("/proc/locks").unwrap().lines().any(waits) {
@@ -177,7 +178,7 @@ fn p5_what_takes_the_name_of_what_is_being_swept_stays() {
         let (scratch, elsewhere) = (Scratch::new(), Scratch::new());
         let left = left(NAME, kind, scratch.path());
         // Time between the first look at the name and the last.
-        let swept = while_one_sweeps(NAME, scratch.path(), ("fgetxattr", looks), || {
+        let swept = while_one_sweeps(NAME, &left, ("fgetxattr", looks), || {
             fs::rename(&left, elsewhere.path().join("moved")).unwrap();
             match kind {
                 "file" => fs::write(&left, "a stranger").unwrap(),
@@ -189,6 +190,27 @@ fn p5_what_takes_the_name_of_what_is_being_swept_stays() {
             assert!(kind == "tree" || fs::read(&left).unwrap() == b"a stranger");
         }
     }
+}
+
+/// Not even for who sweeps.
+#[test]
+fn p6_a_pipe_that_takes_the_name_of_what_is_being_swept_keeps_nobody_waiting() {
+    const NAME: &str = "p6_a_pipe_that_takes_the_name_of_what_is_being_swept_keeps_nobody_waiting";
+    if let Some(argument) = child::argument() {
+        return leaves_or_sweeps(&argument);
+    }
+    in_time(|| {
+        let scratch = Scratch::new();
+        let left = left(NAME, "file", scratch.path());
+        // It has seen a file, and is about to open it.
+        let swept = while_one_sweeps(NAME, &left, ("newfstatat", 1), || {
+            fs::remove_file(&left).unwrap();
+            rustix::fs::mknodat(CWD, &left, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        });
+        if swept {
+            assert_eq!(names(scratch.path()), [left.file_name().unwrap().to_str().unwrap()]);
+        }
+    });
 }
 
 fn leaves_or_sweeps(argument: &str) {
@@ -215,14 +237,15 @@ fn left(name: &str, kind: &str, directory: &Path) -> PathBuf {
     left
 }
 
-/// Does something while a sweeper stands still behind that call, its `nth` of that name; false where nothing can be traced.
+/// Does something while a sweeper stands still behind its `nth` such call for what was left; false where nothing can be traced.
 #[track_caller]
-fn while_one_sweeps(name: &str, directory: &Path, (call, nth): (&str, usize), work: impl FnOnce()) -> bool {
+fn while_one_sweeps(name: &str, left: &Path, (call, nth): (&str, usize), work: impl FnOnce()) -> bool {
+    let (directory, own) = (left.parent().unwrap(), left.file_name().unwrap().to_str().unwrap());
     let logs = Scratch::new();
     let log = logs.path().join("calls");
     let child = child::command(name, format!("sweeps {}", directory.display()));
     let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=SIGSTOP:when={nth}"));
-    let how = ["-e", &trace, "-e", &inject];
+    let how = ["-P", left.to_str().unwrap(), "-P", own, "-e", &trace, "-e", &inject];
     let mut stood = false;
     let output = thread::scope(|scope| {
         let sweeper = scope.spawn(|| strace::traced(&child, &log, &how));
