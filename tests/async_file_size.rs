@@ -8,8 +8,9 @@ mod tasks;
 use std::fs;
 use std::io;
 
+use ground::limits::Limited;
 use ground::{BACKINGS, Scratch, assert_empty, assert_same, bytes, child, options};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::Resource;
 use spooled::tokio::AsyncSpooledTempFile;
 use spooled::{Limit, LimitError};
 use tasks::{Executor, content_of};
@@ -26,8 +27,7 @@ fn p7_a_task_that_writes_across_the_limit_takes_the_prefix_and_the_next_is_an_er
         child::run(NAME, scratch.path().join("spools"));
         return assert_empty(&scratch.path().join("spools"));
     };
-    let maximum = getrlimit(Resource::Fsize).maximum;
-    setrlimit(Resource::Fsize, Rlimit { current: Some(LIMIT as u64), maximum }).unwrap();
+    let _limited = Limited::to(Resource::Fsize, LIMIT as u64);
     let executor = Executor::new();
     let content = bytes(3 * LIMIT, 1);
     for backing in BACKINGS {

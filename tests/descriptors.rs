@@ -7,8 +7,9 @@ use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use ground::limits::Limited;
 use ground::{BACKINGS, KIB, Scratch, assert_empty, assert_holds, assert_same, bytes, child, names, options};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::Resource;
 use spooled::{NamedTempFile, PathError, Pool, SpoolOptions, TempDir, tempfile_in};
 
 #[test]
@@ -33,8 +34,7 @@ fn p2_without_a_descriptor_the_rollover_is_refused_and_nothing_is_lost() {
         named.write_all(b"content").unwrap();
         let target = directory.join("named");
 
-        let before = getrlimit(Resource::Nofile);
-        setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: before.maximum }).unwrap();
+        let limited = Limited::to_no_descriptor();
         for _ in 0..2 {
             assert_refused(&spool.roll().unwrap_err(), directory);
             assert_refused(&spool.write(&content).unwrap_err(), directory);
@@ -62,7 +62,7 @@ fn p2_without_a_descriptor_the_rollover_is_refused_and_nothing_is_lost() {
         let mut named = named.persist(&target).unwrap();
         assert_eq!(fs::metadata(&target).unwrap().len(), 7);
 
-        setrlimit(Resource::Nofile, before).unwrap();
+        drop(limited);
         named.rewind().unwrap();
         assert_eq!(io::read_to_string(&mut named).unwrap(), "content");
         fs::remove_file(&target).unwrap();
@@ -85,10 +85,9 @@ fn p4_without_a_descriptor_what_was_written_under_a_lost_name_stays() {
     };
     let mut file = NamedTempFile::new_in(&directory).unwrap();
     fs::remove_file(Path::new(&directory).join(&names(Path::new(&directory))[0])).unwrap();
-    let before = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: before.maximum }).unwrap();
+    let limited = Limited::to_no_descriptor();
     file.write_all(b"accepted").unwrap();
-    setrlimit(Resource::Nofile, before).unwrap();
+    drop(limited);
     assert!(!file.path().exists());
     let failed = file.persist(Path::new(&directory).join("target")).unwrap_err();
     assert_eq!(failed.error().kind(), io::ErrorKind::NotFound);
@@ -109,15 +108,14 @@ fn p5_without_a_descriptor_an_empty_directory_goes() {
     let replaced = TempDir::new_in(&directory).unwrap();
     fs::rename(replaced.path(), Path::new(&directory).join("moved")).unwrap();
     fs::create_dir(replaced.path()).unwrap();
-    let before = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: before.maximum }).unwrap();
+    let limited = Limited::to_no_descriptor();
     let [dropped, closed] = made;
     let path = dropped.path().to_owned();
     drop(dropped);
     closed.close().unwrap();
     let kept = replaced.path().to_owned();
     assert_eq!(replaced.close().unwrap_err().kind(), io::ErrorKind::NotFound);
-    setrlimit(Resource::Nofile, before).unwrap();
+    drop(limited);
     assert!(!path.exists());
     fs::remove_dir(kept).unwrap();
     fs::remove_dir(Path::new(&directory).join("moved")).unwrap();
@@ -241,10 +239,9 @@ fn p2_what_is_kept_gives_its_descriptors() {
         first.write_all(&content[..1000]).unwrap();
         second.write_all(&content[..1000]).unwrap();
 
-        let before = getrlimit(Resource::Nofile);
         let highest = fs::read_dir("/proc/self/fd").unwrap().map(|entry| entry.unwrap().file_name());
         let highest = highest.filter_map(|name| name.to_str()?.parse::<u64>().ok()).max().unwrap();
-        setrlimit(Resource::Nofile, Rlimit { current: Some(highest + 1), maximum: before.maximum }).unwrap();
+        let limited = Limited::to(Resource::Nofile, highest + 1);
         let gaps: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
 
         assert!(pool.stats().disk_retained >= 100_000);
@@ -262,7 +259,7 @@ fn p2_what_is_kept_gives_its_descriptors() {
         assert_holds(&mut second, &content);
 
         drop(gaps);
-        setrlimit(Resource::Nofile, before).unwrap();
+        drop(limited);
         drop((first, second));
         let stats = pool.stats();
         assert_eq!((stats.disk_used, stats.memory_used), (stats.disk_retained, stats.memory_retained), "{stats:?}");

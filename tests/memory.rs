@@ -7,10 +7,11 @@ use std::fs;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use ground::limits::Limited;
 use ground::{
     BACKINGS, KIB, MIB, Scratch, assert_holds, assert_names_path, assert_same, bytes, child, numbers, options,
 };
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::Resource;
 use spooled::Backing;
 
 #[test]
@@ -23,7 +24,7 @@ fn p3_memory_that_the_system_refuses_is_an_error_and_nothing_is_lost() {
     let mut spool = options(Path::new(&directory), usize::MAX, Backing::File).build();
     let piece = bytes(MIB, 1);
     let mut pieces = 0;
-    let unlimited = limit_to(64 * MIB);
+    let limited = limit_to(64 * MIB);
     let error = loop {
         match spool.write(&piece) {
             Ok(MIB) => pieces += 1,
@@ -46,7 +47,7 @@ fn p3_memory_that_the_system_refuses_is_an_error_and_nothing_is_lost() {
     // What cannot be memory can be a file, and then memory is there again.
     spool.roll().unwrap();
     spool.write_all(&piece).unwrap();
-    setrlimit(Resource::As, unlimited).unwrap();
+    drop(limited);
     let mut last = vec![0; MIB];
     spool.seek(SeekFrom::End(-(MIB as i64))).unwrap();
     spool.read_exact(&mut last).unwrap();
@@ -65,7 +66,7 @@ fn p1_a_spool_that_is_too_long_to_map_is_read_as_files_are() {
     let mut spool = options(directory, 0, Backing::Mmap).build();
     spool.write_all(&content).unwrap();
     spool.set_len(1 << 30).unwrap();
-    let unlimited = limit_to(64 * MIB);
+    let limited = limit_to(64 * MIB);
     assert_names_path(&spool.as_slice().unwrap_err(), directory);
     let mut buf = [0; 100];
     for offset in numbers(MIB as u64 - 100, 3).take(200) {
@@ -78,7 +79,7 @@ fn p1_a_spool_that_is_too_long_to_map_is_read_as_files_are() {
     let frozen = spool.freeze().unwrap();
     assert_names_path(&frozen.to_bytes().unwrap_err(), directory);
     assert_same(&frozen.chunks(MIB).next().unwrap().unwrap(), &content, "the first chunk");
-    setrlimit(Resource::As, unlimited).unwrap();
+    drop(limited);
     assert_eq!(frozen.to_bytes().unwrap().len(), 1 << 30);
 }
 
@@ -96,7 +97,7 @@ fn p1_a_spool_works_where_there_is_no_memory_for_a_window() {
     for backing in BACKINGS {
         let mut spool = options(directory, 1000, backing).build();
         let mut hoard = Vec::with_capacity(100_000);
-        let unlimited = limit_to(0);
+        let limited = limit_to(0);
         // Takes what the allocator still has in stock, down to small pieces.
         for size in [64 * KIB, 4 * KIB, 600] {
             while hoard.len() < hoard.capacity() {
@@ -124,7 +125,7 @@ fn p1_a_spool_works_where_there_is_no_memory_for_a_window() {
                 read => seen.extend_from_slice(&buf[..read]),
             }
         }
-        setrlimit(Resource::As, unlimited).unwrap();
+        drop(limited);
         drop(hoard);
         assert_eq!(written, content.len());
         assert_same(&seen, &content, "by small reads");
@@ -132,12 +133,9 @@ fn p1_a_spool_works_where_there_is_no_memory_for_a_window() {
     }
 }
 
-/// Lets this process have so much more address space than it has now, and returns the limit that was there.
-fn limit_to(more: usize) -> Rlimit {
-    let before = getrlimit(Resource::As);
+/// Lets this process have so much more address space than it has now.
+fn limit_to(more: usize) -> Limited {
     let status = fs::read_to_string("/proc/self/statm").unwrap();
     let pages: u64 = status.split(' ').next().unwrap().parse().unwrap();
-    let current = Some(pages * rustix::param::page_size() as u64 + more as u64);
-    setrlimit(Resource::As, Rlimit { current, maximum: before.maximum }).unwrap();
-    before
+    Limited::to(Resource::As, pages * rustix::param::page_size() as u64 + more as u64)
 }

@@ -12,9 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use ground::left::NOBODY;
+use ground::limits::Limited;
 use ground::mount::{Mount, unmount};
 use ground::{MIB, Scratch, bytes, child, names, skipped};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use spooled::NamedTempFile;
 
 /// Through another mount of its directory the file's own name is one on another file system, so that it is replaced by a copy.
@@ -96,10 +96,9 @@ fn p4_what_has_no_name_cannot_be_kept() {
     let directory = Path::new(&directory);
     let file = NamedTempFile::new_in(directory).unwrap();
     fs::remove_file(directory.join(&names(directory)[0])).unwrap();
-    let before = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: before.maximum }).unwrap();
+    let limited = Limited::to_no_descriptor();
     let failed = file.keep().unwrap_err();
-    setrlimit(Resource::Nofile, before).unwrap();
+    drop(limited);
     let file = failed.into_file();
     let failed = file.keep().unwrap_err();
     assert_eq!(failed.error().kind(), ErrorKind::NotFound);

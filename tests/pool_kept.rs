@@ -13,11 +13,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::thread;
 
+use ground::limits::Limited;
 use ground::mount::Mount;
 use ground::pool::{at_rest, sound, written};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_holds, assert_names, assert_same, bytes, child};
 use ground::{file_with, kernel, names, skipped};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, getrlimit};
 use spooled::{Backing, Limit, LimitError, Pool, PoolBuilder, SpoolOptions, SpooledTempFile};
 
 // Which is lent, and which goes.
@@ -105,8 +106,7 @@ fn p5_no_more_than_a_quarter_of_the_descriptors_is_kept() {
     if child::argument().is_none() {
         return child::run(NAME, "");
     }
-    let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(Resource::Nofile, Rlimit { current: Some(100), maximum }).unwrap();
+    let _limited = Limited::to(Resource::Nofile, 100);
     let scratch = Scratch::new();
     let pool = builder(&scratch).build();
     keep(&pool, &scratch, [1; 40]);

@@ -322,9 +322,15 @@ fn p5_what_a_process_in_a_container_holds_stays() {
     assert_eq!(names(scratch.path()), held);
     drop(holder);
     // The program that made the namespace is gone; what it made dies a moment later.
+    until_nothing_is_left(&paths, scratch.path());
+}
+
+/// Whoever was killed, or lost its parent, dies a moment later.
+#[track_caller]
+fn until_nothing_is_left(paths: &Paths, directory: &Path) {
     let start = Instant::now();
-    while !names(scratch.path()).is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", names(scratch.path()));
+    while !names(directory).is_empty() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", names(directory));
         paths.sweep();
         std::thread::sleep(Duration::from_millis(5));
     }
@@ -372,12 +378,7 @@ fn p5_what_a_forked_child_still_holds_stays() {
     paths.sweep();
     assert_eq!(names(scratch.path()), held);
     kill_process(child, Signal::KILL).unwrap();
-    let start = Instant::now();
-    while !names(scratch.path()).is_empty() {
-        assert!(start.elapsed() < Duration::from_secs(60), "{:?}", names(scratch.path()));
-        paths.sweep();
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until_nothing_is_left(&paths, scratch.path());
 }
 
 #[test]

@@ -14,10 +14,11 @@ use std::thread;
 use std::time::Duration;
 
 use ground::left::{Other, Paths, die, rest};
+use ground::limits::Limited;
 use ground::makers::{killed, other};
 use ground::mount::Mount;
 use ground::{MIB, Scratch, child, names, skipped, strace};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::Resource;
 use spooled::{NamedTempFile, TempDir};
 
 /// The topmost directory of each has the same inode number.
@@ -92,13 +93,11 @@ fn p5_a_look_without_a_descriptor_is_taken_later() {
     const NAME: &str = "p5_a_look_without_a_descriptor_is_taken_later";
     if let Some(argument) = child::argument() {
         let Some((spare, directory)) = argument.split_once(" of ") else { return other(&argument) };
-        let before = getrlimit(Resource::Nofile);
         let next = u64::try_from(std::os::fd::AsRawFd::as_raw_fd(&File::open("/dev/null").unwrap())).unwrap();
-        let current = Some(next + spare.parse::<u64>().unwrap());
-        setrlimit(Resource::Nofile, Rlimit { current, maximum: before.maximum }).unwrap();
+        let limited = Limited::to(Resource::Nofile, next + spare.parse::<u64>().unwrap());
         let made = NamedTempFile::new_in(directory).map(drop);
         assert_eq!(made.is_err(), spare == "0");
-        setrlimit(Resource::Nofile, before).unwrap();
+        drop(limited);
         NamedTempFile::new_in(directory).unwrap().close().unwrap();
         return rest();
     }

@@ -12,6 +12,8 @@ pub(crate) mod kernel;
 #[cfg(target_os = "linux")]
 pub(crate) mod left;
 #[cfg(target_os = "linux")]
+pub(crate) mod limits;
+#[cfg(target_os = "linux")]
 pub(crate) mod makers;
 pub(crate) mod mapped;
 #[cfg_attr(not(target_os = "linux"), path = "no_mount.rs")]
