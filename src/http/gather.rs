@@ -42,6 +42,8 @@ enum Content {
     Nothing,
     /// Many a body is one frame, and needs no spool.
     Only(Only),
+    /// Or a few small ones, which are copied once, in the end.
+    Few(Vec<Bytes>),
     // Boxed: what one frame needs is small, and is moved a few times.
     Spooled(Box<Spooling>),
 }
@@ -130,6 +132,7 @@ impl<'a, E> Gathering<'a, E> {
                 Ok(Next::End) => match &mut self.content {
                     Content::Nothing => return Poll::Ready(Ok(SpooledBytes::from(Bytes::new()))),
                     Content::Only(only) => return Poll::Ready(Ok(SpooledBytes::from(only.take_bytes()))),
+                    Content::Few(frames) => return Poll::Ready(Ok(SpooledBytes::from(frames.concat()))),
                     Content::Spooled(spooling) => match spooling.end() {
                         Ok(Some(frozen)) => return Poll::Ready(Ok(frozen)),
                         Ok(None) => Ok(()),
@@ -154,17 +157,17 @@ impl<'a, E> Gathering<'a, E> {
         if count as u64 > self.limit - self.len {
             return Err(CollectError::TooLarge { limit: self.limit });
         }
+        if count == 0 {
+            return Ok(());
+        }
         self.len += count as u64;
         if let Content::Nothing = self.content {
-            if count == 0 {
-                return Ok(());
-            }
             if let Some(loan) = self.may_keep(count) {
                 self.content = Content::Only(Only { frame: data.copy_to_bytes(count), loan });
                 return Ok(());
             }
         }
-        self.spool(data).map_err(CollectError::of_spool)
+        self.take_another(data).map_err(CollectError::of_spool)
     }
 
     /// Whether a first frame can stay as it is; and what of a pool it is in.
@@ -179,18 +182,42 @@ impl<'a, E> Gathering<'a, E> {
     }
 
     #[inline(never)]
-    fn spool(&mut self, mut data: impl Buf) -> io::Result<()> {
-        if let Content::Nothing | Content::Only(_) = self.content {
-            let spooling = Content::Spooled(Box::new(Spooling::new(self.options, false)));
-            let before = mem::replace(&mut self.content, spooling);
-            if let (Content::Only(Only { mut frame, loan }), Content::Spooled(spooling)) = (before, &mut self.content) {
-                // What it is in is the spool's from here on.
-                drop(loan);
-                spooling.put(&mut frame)?;
+    fn take_another(&mut self, mut data: impl Buf) -> io::Result<()> {
+        if self.len <= self.options.settings().threshold.min(FIRST) as u64 {
+            match &mut self.content {
+                Content::Only(Only { frame, loan: None }) => {
+                    let mut frames = Vec::with_capacity(FEW);
+                    frames.extend([mem::take(frame), data.copy_to_bytes(data.remaining())]);
+                    self.content = Content::Few(frames);
+                    return Ok(());
+                }
+                Content::Few(frames) if frames.len() < FEW => {
+                    frames.push(data.copy_to_bytes(data.remaining()));
+                    return Ok(());
+                }
+                _ => {}
             }
         }
+        self.spooling()?.put(&mut data)
+    }
+
+    /// A spool that has all that came.
+    fn spooling(&mut self) -> io::Result<&mut Spooling> {
+        if !matches!(self.content, Content::Spooled(_)) {
+            let mut spooling = Box::new(Spooling::new(self.options, false));
+            match mem::take(&mut self.content) {
+                Content::Only(Only { mut frame, loan }) => {
+                    // What it is in is the spool's from here on.
+                    drop(loan);
+                    spooling.put(&mut frame)?;
+                }
+                Content::Few(frames) => frames.into_iter().try_for_each(|mut frame| spooling.put(&mut frame))?,
+                Content::Nothing | Content::Spooled(_) => {}
+            }
+            self.content = Content::Spooled(spooling);
+        }
         match &mut self.content {
-            Content::Spooled(spooling) => spooling.put(&mut data),
+            Content::Spooled(spooling) => Ok(spooling),
             _ => unreachable!("it is spooled"),
         }
     }
@@ -406,6 +433,8 @@ impl Batch {
 const AT_A_STRETCH: u32 = 16;
 /// Frames of fewer bytes are copied.
 const SMALL: usize = 4096;
+/// So many frames wait for each other without a spool.
+const FEW: usize = 8;
 /// A frame of fewer bytes does not stay in what it came in.
 const TINY: usize = 1024;
 /// So much comes together even where a pool's memory is short; it is not counted.
