@@ -1,8 +1,7 @@
 //! A body into a spool.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::task::{Poll, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use ::http::HeaderMap;
 #[cfg(any(feature = "tower", feature = "axum"))]
@@ -79,21 +78,40 @@ impl Collected {
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub async fn collect<B: Body>(body: B, options: &SpoolOptions) -> Result<Collected, CollectError<B::Error>> {
-    let mut gathering = Gathering::new(options, body.size_hint().lower());
-    let mut body = pin!(body);
-    // Boxed, since few bodies have any, and what is moved about is smaller.
-    let mut trailers = None;
-    let content = poll_fn(|cx| {
-        gathering.poll(cx, |cx| {
-            Poll::Ready(match ready!(body.as_mut().poll_frame(cx)) {
-                Some(frame) => frame.map(|frame| sort(frame, &mut trailers)),
+pub fn collect<B: Body>(
+    body: B,
+    options: &SpoolOptions,
+) -> impl Future<Output = Result<Collected, CollectError<B::Error>>> {
+    let gathering = Gathering::new(options, body.size_hint().lower());
+    Collect { body, gathering, trailers: None }
+}
+
+pin_project_lite::pin_project! {
+    // By hand, since what is moved about is smaller than what the compiler makes of it: it has room for the body twice.
+    struct Collect<'a, B: Body> {
+        #[pin]
+        body: B,
+        gathering: Gathering<'a, B::Error>,
+        // Boxed, since few bodies have any.
+        trailers: Option<Box<HeaderMap>>,
+    }
+}
+
+impl<B: Body> Future for Collect<'_, B> {
+    type Output = Result<Collected, CollectError<B::Error>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let content = this.gathering.poll(cx, |cx| {
+            Poll::Ready(match ready!(this.body.as_mut().poll_frame(cx)) {
+                Some(frame) => frame.map(|frame| sort(frame, this.trailers)),
                 None => Ok(Next::End),
             })
-        })
-    });
-    let content = content.await?;
-    Ok(Collected { content, trailers: trailers.map(|trailers| *trailers) })
+        });
+        let content = ready!(content)?;
+        Poll::Ready(Ok(Collected { content, trailers: this.trailers.take().map(|trailers| *trailers) }))
+    }
 }
 
 /// The same for the body of a request, whose head may say how long it is where the body does not.

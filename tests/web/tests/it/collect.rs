@@ -1,7 +1,8 @@
 //! A body into a spool: content, limits, and what is left when it fails.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
@@ -24,9 +25,9 @@ async fn the_content_is_what_the_frames_were() {
     // Much memory, little, and none to speak of.
     let pools = [100 * KIB, 1].map(|memory| Some(Pool::builder().memory(memory).build()));
     for pool in pools.into_iter().chain([None]) {
-        for (len, size) in
-            [(0, 1), (1, 1), (5000, 7), (100 * KIB, 1000), (300 * KIB, 5000), (3 * MIB, 64 * KIB), (2 * MIB, MIB)]
-        {
+        let few = [(2, 1), (2000, 500), (8000, 1000), (9000, 1000), (21 * KIB, 7 * KIB)];
+        let many = [(5000, 7), (100 * KIB, 1000), (300 * KIB, 5000), (3 * MIB, 64 * KIB), (2 * MIB, MIB)];
+        for (len, size) in [(0, 1), (1, 1)].into_iter().chain(few).chain(many) {
             let content = Bytes::from(bytes(len, 1));
             for threshold in [0, len / 2, len, usize::MAX] {
                 for (waits, hint) in [(false, 0), (true, 0), (false, len), (true, len / 2)] {
@@ -69,6 +70,33 @@ async fn p1_small_frames_and_large_ones_keep_their_order() {
     }
     let collected = collect(Script::new(steps), SpoolOptions::new().threshold(10_000)).await.unwrap();
     assert_same(&collected.content.to_bytes().unwrap(), &content, "mixed frames");
+}
+
+/// What a frame came in may be far larger than the frame.
+#[tokio::test]
+async fn p3_small_frames_do_not_hold_what_they_came_in() {
+    struct Large(Arc<()>, Vec<u8>);
+    impl AsRef<[u8]> for Large {
+        fn as_ref(&self) -> &[u8] {
+            &self.1
+        }
+    }
+    let held = Arc::new(());
+    let most = Arc::new(AtomicUsize::new(0));
+    let frames = (0..1000).map({
+        let (held, most) = (held.clone(), most.clone());
+        move |number| {
+            let large = Large(held.clone(), vec![number as u8; MIB]);
+            // Beside the two that are here.
+            most.fetch_max(Arc::strong_count(&held) - 2, Ordering::Relaxed);
+            Ok::<_, io::Error>(http_body::Frame::data(Bytes::from_owner(large).slice(..1)))
+        }
+    });
+    let collected = collect(StreamBody::new(Iter(frames)), &SpoolOptions::new()).await.unwrap();
+    assert_eq!(Arc::strong_count(&held), 1);
+    assert!(most.load(Ordering::Relaxed) <= 16, "{most:?}");
+    let expected: Vec<_> = (0..1000).map(|number| number as u8).collect();
+    assert_same(&collected.content.to_bytes().unwrap(), &expected, "single bytes");
 }
 
 #[tokio::test]
