@@ -75,10 +75,13 @@ async fn p1_small_frames_and_large_ones_keep_their_order() {
 /// What a frame came in may be far larger than the frame.
 #[tokio::test]
 async fn p3_small_frames_do_not_hold_what_they_came_in() {
-    struct Large(Arc<()>, Vec<u8>);
+    struct Large {
+        bytes: Vec<u8>,
+        _held: Arc<()>,
+    }
     impl AsRef<[u8]> for Large {
         fn as_ref(&self) -> &[u8] {
-            &self.1
+            &self.bytes
         }
     }
     let held = Arc::new(());
@@ -86,7 +89,7 @@ async fn p3_small_frames_do_not_hold_what_they_came_in() {
     let frames = (0..1000).map({
         let (held, most) = (held.clone(), most.clone());
         move |number| {
-            let large = Large(held.clone(), vec![number as u8; MIB]);
+            let large = Large { bytes: vec![number as u8; MIB], _held: held.clone() };
             // Beside the two that are here.
             most.fetch_max(Arc::strong_count(&held) - 2, Ordering::Relaxed);
             Ok::<_, io::Error>(http_body::Frame::data(Bytes::from_owner(large).slice(..1)))
