@@ -10,8 +10,6 @@ use http_body::{Body, Frame};
 
 use super::body::SpooledBody;
 use super::error::CollectError;
-#[cfg(any(feature = "tower", feature = "axum"))]
-use super::gather;
 use super::gather::{Gathering, Next};
 use crate::frozen::SpooledBytes;
 use crate::options::SpoolOptions;
@@ -82,8 +80,7 @@ pub fn collect<B: Body>(
     body: B,
     options: &SpoolOptions,
 ) -> impl Future<Output = Result<Collected, CollectError<B::Error>>> {
-    let gathering = Gathering::new(options, body.size_hint().lower());
-    Collect { body, gathering, trailers: None }
+    Collect::new(body, options)
 }
 
 pin_project_lite::pin_project! {
@@ -94,6 +91,13 @@ pin_project_lite::pin_project! {
         gathering: Gathering<'a, B::Error>,
         // Boxed, since few bodies have any.
         trailers: Option<Box<HeaderMap>>,
+    }
+}
+
+impl<'a, B: Body> Collect<'a, B> {
+    fn new(body: B, options: &'a SpoolOptions) -> Self {
+        let gathering = Gathering::new(options, body.size_hint().lower());
+        Self { body, gathering, trailers: None }
     }
 }
 
@@ -116,16 +120,17 @@ impl<B: Body> Future for Collect<'_, B> {
 
 /// The same for the body of a request, whose head may say how long it is where the body does not.
 #[cfg(any(feature = "tower", feature = "axum"))]
-pub(super) async fn collect_request<B: Body>(
+pub(super) fn collect_request<'a, B: Body>(
     headers: &HeaderMap,
     body: B,
-    options: &SpoolOptions,
-) -> Result<Collected, CollectError<B::Error>> {
+    options: &'a SpoolOptions,
+) -> impl Future<Output = Result<Collected, CollectError<B::Error>>> + use<'a, B> {
     let told: Option<u64> = headers.get(header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
-    match gather::limit(options) {
-        limit if told.is_some_and(|len| len > limit) => Err(CollectError::TooLarge { limit }),
-        _ => collect(body, options).await,
+    let mut collect = Collect::new(body, options);
+    if let Some(told) = told {
+        collect.gathering.expect(told);
     }
+    collect
 }
 
 /// Data to be stored; trailers are put aside.

@@ -85,12 +85,19 @@ impl<'a, E> Gathering<'a, E> {
     pub(super) fn new(options: &'a SpoolOptions, least: u64) -> Self {
         let limit = limit(options);
         let mut gathering = Self { options, limit, len: 0, content: Content::Nothing, failed: None };
-        if least > limit {
-            gathering.failed = Some(CollectError::TooLarge { limit });
-        } else if least > options.settings().threshold as u64 {
+        gathering.expect(least);
+        if gathering.failed.is_none() && least > options.settings().threshold as u64 {
             gathering.expect_disk();
         }
         gathering
+    }
+
+    /// Refuses content of `len` bytes, if that is too much.
+    #[inline]
+    pub(super) fn expect(&mut self, len: u64) {
+        if len > self.limit {
+            self.failed = Some(CollectError::TooLarge { limit: self.limit });
+        }
     }
 
     /// What will go to disk anyway need not be in memory first.
@@ -229,7 +236,7 @@ fn give_way(cx: &mut Context<'_>) -> Poll<()> {
 }
 
 /// The most bytes that a body may have.
-pub(super) fn limit(options: &SpoolOptions) -> u64 {
+fn limit(options: &SpoolOptions) -> u64 {
     let settings = options.settings();
     match settings.overflow {
         Overflow::Fail => settings.max_len.min(settings.threshold as u64),
