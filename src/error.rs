@@ -119,6 +119,14 @@ impl PathError {
         io::Error::new(error.kind(), PathError { path: path.to_owned(), error })
     }
 
+    /// Names `path` in `error`, in place of another that is named there.
+    #[cold]
+    pub(crate) fn instead(path: &Path, error: io::Error) -> io::Error {
+        match error.downcast::<PathError>() {
+            Ok(PathError { error, .. }) | Err(error) => Self::at(path, error),
+        }
+    }
+
     /// What `error` names, if anything, lies in `dir`.
     #[cfg(unix)]
     #[cold]

@@ -105,7 +105,8 @@ fn p5_without_a_descriptor_an_empty_directory_goes() {
         return assert_empty(scratch.path());
     };
     let made = [(); 2].map(|()| TempDir::new_in(&directory).unwrap());
-    let replaced = TempDir::new_in(&directory).unwrap();
+    let (replaced, full) = (TempDir::new_in(&directory).unwrap(), TempDir::new_in(&directory).unwrap());
+    fs::write(full.path().join("file"), "content").unwrap();
     fs::rename(replaced.path(), Path::new(&directory).join("moved")).unwrap();
     fs::create_dir(replaced.path()).unwrap();
     let limited = Limited::to_no_descriptor();
@@ -115,9 +116,13 @@ fn p5_without_a_descriptor_an_empty_directory_goes() {
     closed.close().unwrap();
     let kept = replaced.path().to_owned();
     assert_eq!(replaced.close().unwrap_err().kind(), io::ErrorKind::NotFound);
+    // One that is not empty stays, for want of a descriptor and not because of what is in it.
+    let full_path = full.path().to_owned();
+    assert_refused(&full.close().unwrap_err(), &full_path);
     drop(limited);
     assert!(!path.exists());
     fs::remove_dir(kept).unwrap();
+    fs::remove_dir_all(full_path).unwrap();
     fs::remove_dir(Path::new(&directory).join("moved")).unwrap();
 }
 

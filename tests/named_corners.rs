@@ -5,7 +5,7 @@ mod ground;
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use ground::left::NOBODY;
 use ground::limits::Limited;
 use ground::mount::{Mount, unmount};
 use ground::{MIB, Scratch, bytes, child, names, skipped};
-use spooled::NamedTempFile;
+use spooled::{NamedTempFile, SpooledTempFile};
 
 /// Through another mount of its directory the file's own name is one on another file system, so that it is replaced by a copy.
 #[test]
@@ -59,6 +59,77 @@ fn p4_a_copy_is_whole_whoever_moves_the_cursor() {
             drop(persisted.unwrap());
         });
         ground::assert_same(&fs::read(&path).unwrap(), &content, "the copy");
+    }
+}
+
+/// Blocks that were set aside behind the end are cut off before anybody else can write there.
+#[test]
+fn p4_what_another_handle_writes_while_a_file_leaves_is_there() {
+    let scratch = Scratch::new();
+    const BEFORE: u64 = 3 << 20;
+    for round in 0..30 {
+        let mut spool = SpooledTempFile::new_in(0, scratch.path());
+        (0..BEFORE / 8192).for_each(|_| spool.write_all(&[b'.'; 8192]).unwrap());
+        let named = spool.into_named().unwrap();
+        let shared = rustix::io::dup(named.as_file()).map(fs::File::from).unwrap();
+        let (writes, done) = (AtomicBool::new(false), AtomicBool::new(false));
+        let path = thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut at = BEFORE;
+                while !done.load(Ordering::Relaxed) {
+                    shared.write_all_at(b"more", at).unwrap();
+                    at += 4;
+                    writes.store(true, Ordering::Relaxed);
+                }
+                at
+            });
+            while !writes.load(Ordering::Relaxed) {
+                thread::yield_now();
+            }
+            let path = match round % 2 {
+                0 => named.keep().unwrap().1,
+                _ => {
+                    let path = scratch.path().join("persisted");
+                    named.persist(&path).unwrap();
+                    path
+                }
+            };
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(fs::metadata(&path).unwrap().len(), writer.join().unwrap());
+            path
+        });
+        let content = fs::read(&path).unwrap();
+        assert!(content[BEFORE as usize..].chunks(4).all(|chunk| chunk == b"more"), "round {round}");
+        fs::remove_file(path).unwrap();
+    }
+}
+
+/// Whatever the other is called.
+#[test]
+fn p4_persisted_over_another_name_of_itself_it_has_that_one_alone() {
+    let scratch = Scratch::new();
+    for name in ["plain", "abcdefghijklmnopqrstuvwxyz"] {
+        let file = NamedTempFile::new_in(scratch.path()).unwrap();
+        let path = scratch.path().join(name);
+        fs::hard_link(file.path(), &path).unwrap();
+        drop(file.persist(&path).unwrap());
+        assert_eq!(names(scratch.path()), [name]);
+        fs::remove_file(path).unwrap();
+    }
+    // But that is its own name by another way.
+    for way in [".", "way/."] {
+        let way = scratch.path().join(way);
+        let file = NamedTempFile::new_in(scratch.path()).unwrap();
+        fs::create_dir_all(scratch.path().join("way")).unwrap();
+        let way = if way.ends_with("way/.") { scratch.path().join("way/..") } else { way };
+        let other = scratch.path().join("other");
+        fs::hard_link(file.path(), &other).unwrap();
+        let own = file.path().file_name().unwrap().to_owned();
+        drop(file.persist(way.join(&own)).unwrap());
+        assert_eq!(names(scratch.path()), [own.to_str().unwrap(), "other", "way"]);
+        fs::remove_file(scratch.path().join(own)).unwrap();
+        fs::remove_file(other).unwrap();
+        fs::remove_dir(scratch.path().join("way")).unwrap();
     }
 }
 

@@ -10,6 +10,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use ground::left::NOBODY;
 use ground::mount::{Mount, small_disk, unmount};
 use ground::{BACKINGS, KIB, MIB, Scratch, assert_empty, assert_full, assert_holds, assert_names, assert_same, bytes};
 use ground::{child, file_with, in_time, kernel, names, options, pool, skipped};
@@ -378,6 +379,71 @@ fn p2_a_file_that_finds_no_space_elsewhere_stays_where_it_is() {
     held.persist(&target).unwrap();
     assert_same(&fs::read(&target).unwrap(), &content, "once there is space");
     assert_empty(scratch.path());
+}
+
+/// A program of somebody else's must not become one of ours, that runs as us.
+#[test]
+fn p6_a_copy_has_the_owner_and_the_group_of_what_it_is_a_copy_of() {
+    const NAME: &str = "p6_a_copy_has_the_owner_and_the_group_of_what_it_is_a_copy_of";
+    const OTHERS: u32 = 4242;
+    let with_mode = |place: &Path, mode: u32| {
+        let file = NamedTempFile::new_in(place).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        file
+    };
+    let after = |file: NamedTempFile, to: &Path| {
+        let persisted = file.persist(to.join("persisted")).unwrap().metadata().unwrap();
+        (persisted.uid(), persisted.gid(), persisted.mode() & 0o7777)
+    };
+    if let Some(places) = child::argument() {
+        // One of a group that is not ours: what that group may do no other may, nor runs it as ours.
+        let (from, to) = places.split_once(' ').unwrap();
+        let own = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
+        for (mode, expected) in [(0o660, 0o600), (0o664, 0o644), (0o755, 0o755), (0o666, 0o666)] {
+            let file = with_mode(Path::new(from), mode);
+            assert_eq!(file.as_file().metadata().unwrap().gid(), OTHERS);
+            assert_eq!(after(file, Path::new(to)), (own.0, own.1, expected), "{mode:o}");
+        }
+        return;
+    }
+    if !rustix::process::geteuid().is_root() {
+        return skipped("there is no other user to be");
+    }
+    let (here, there) = (Scratch::new(), Mount::tmpfs(MIB));
+    let Some(there) = there else { return };
+    for mode in [0o4755, 0o2755, 0o640] {
+        let file = NamedTempFile::new_in(here.path()).unwrap();
+        std::os::unix::fs::fchown(&file, Some(NOBODY), Some(OTHERS)).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(after(file, there.path()), (NOBODY, OTHERS, mode), "{mode:o}");
+    }
+    std::os::unix::fs::chown(here.path(), None, Some(OTHERS)).unwrap();
+    fs::set_permissions(here.path(), fs::Permissions::from_mode(0o2777)).unwrap();
+    let elsewhere = there.path().join("elsewhere");
+    fs::create_dir(&elsewhere).unwrap();
+    fs::set_permissions(&elsewhere, fs::Permissions::from_mode(0o777)).unwrap();
+    let places = format!("{} {}", here.path().display(), elsewhere.display());
+    if !child::run_as(NAME, &places, Some(NOBODY)) {
+        skipped("another user may not run this binary where it is");
+    }
+}
+
+/// It has a device number of its own, and is part of the same file system all the same.
+#[test]
+fn p5_a_subvolume_in_a_directory_goes_with_it() {
+    let Some(mount) = Mount::on_a_loop_device("btrfs", 256 << 20) else { return };
+    let dir = TempDir::new_in(mount.path()).unwrap();
+    for path in ["one", "one/nested", "two"] {
+        let path = dir.path().join(path);
+        let made = std::process::Command::new("btrfs").args(["subvolume", "create"]).arg(&path).output();
+        if !made.is_ok_and(|made| made.status.success()) {
+            return skipped("there is no btrfs program here");
+        }
+        fs::create_dir(path.join("below")).unwrap();
+        fs::write(path.join("below/file"), "goes").unwrap();
+    }
+    dir.close().unwrap();
+    assert_eq!(names(mount.path()), [""; 0]);
 }
 
 /// A directory of ours on which something is mounted: that stays, and all of it.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -16,8 +17,8 @@ use ground::makers::{CONTENT, killed, nobody, other, paths, told};
 use ground::mount::{Mount, remount};
 use ground::{MIB, Scratch, child, names, skipped};
 use rustix::fs::{Mode, XattrFlags};
-use rustix::process::{Signal, kill_process};
-use spooled::{NamedTempFile, SpooledTempFile, TempDir};
+use rustix::process::{Signal, geteuid, kill_process};
+use spooled::{NamedOptions, NamedTempFile, SpooledTempFile, TempDir};
 
 /// Each of these, killed: an empty file that nobody asked for, one that somebody did, one with content, with a mode that forbids
 /// writing, a directory, empty and not, and spools that got a name.
@@ -323,6 +324,40 @@ fn p5_what_a_process_in_a_container_holds_stays() {
     drop(holder);
     // The program that made the namespace is gone; what it made dies a moment later.
     until_nothing_is_left(&paths, scratch.path());
+}
+
+/// Where it has no number of its own, every other user has the same one, and so has whoever looks.
+#[test]
+fn p5_what_is_anothers_stays_in_a_namespace_that_knows_neither() {
+    const NAME: &str = "p5_what_is_anothers_stays_in_a_namespace_that_knows_neither";
+    if let Some(argument) = child::argument() {
+        let Some(directory) = argument.strip_prefix("shared ") else { return other(&argument) };
+        let _made = NamedOptions::new().mode(0o755).tempdir_in(directory).unwrap();
+        return rest();
+    }
+    if !geteuid().is_root() {
+        return skipped("there is no other user to be");
+    }
+    let scratch = Scratch::new();
+    fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let shared = format!("shared {}", scratch.path().display());
+    let Some(leaves) = Other::start_as(1234, NAME, shared) else {
+        return skipped("another user may not run this binary where it is");
+    };
+    leaves.kill();
+    let left = names(scratch.path());
+    assert_eq!(left.len(), 1);
+    let child = child::command(NAME, format!("stays 022 untouched {}", scratch.path().display()));
+    let mut command = Command::new("unshare");
+    command.arg("--user").arg(child.get_program()).args(child.get_args()).uid(1235).gid(1235);
+    command.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let allowed = Command::new("unshare").args(["--user", "true"]).uid(1235).gid(1235).output();
+    if !allowed.is_ok_and(|allowed| allowed.status.success()) {
+        return skipped("another user may have no namespace here");
+    }
+    Other::of(command).unwrap().ends();
+    assert_eq!(names(scratch.path()), left);
+    fs::remove_dir(scratch.path().join(&left[0])).unwrap();
 }
 
 /// Whoever was killed, or lost its parent, dies a moment later.

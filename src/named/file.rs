@@ -64,12 +64,15 @@ struct Name {
     touch: Once,
     /// The mode is what it is to be.
     finished: AtomicBool,
-    behind: Behind,
+    /// If there are blocks that were set aside behind the end, where they are cut off: before anybody gets at the file, who may
+    /// then write there, by a second descriptor of which no lease can tell.
+    cut: Option<Once>,
 }
 
 impl Name {
     fn new(path: PathBuf, sweepable: bool, behind: Behind) -> Self {
-        Self { path, sweepable, touch: Once::new(), finished: AtomicBool::new(false), behind }
+        let cut = (behind == Behind::Blocks).then(Once::new);
+        Self { path, sweepable, touch: Once::new(), finished: AtomicBool::new(false), cut }
     }
 
     fn take(&mut self) -> PathBuf {
@@ -142,12 +145,15 @@ impl NamedTempFile {
     /// The file: its cursor is this one's.
     pub fn as_file(&self) -> &File {
         self.touch();
+        if let Some(cut) = &self.name.cut {
+            cut.call_once(|| sys::cut_behind(&self.file));
+        }
         &self.file
     }
 
     /// The file: its cursor is this one's.
     pub fn as_file_mut(&mut self) -> &mut File {
-        self.touch();
+        self.as_file();
         &mut self.file
     }
 
@@ -210,11 +216,13 @@ impl NamedTempFile {
     ///
     /// Atomic at the path: whoever looks there finds what was there before, or this. On the same file system it is one
     /// rename, to another it is copied (its holes become zeros, and it loses extended attributes), and what is returned is the
-    /// copy. A symlink at the path is itself replaced. It is not a sync: see [`File::sync_all`].
+    /// copy: with the same mode, owner and group, or, where it cannot have those, without the rights that the mode gave them
+    /// alone. A symlink at the path is itself replaced. It is not a sync: see [`File::sync_all`].
     ///
     /// # Errors
-    /// What the system answered, naming the path; [`NotFound`](io::ErrorKind::NotFound) also where the file's own name is
-    /// another's by now. What was there is whole, and the error gives the file back, under the name that it had.
+    /// What the system answered, naming the path; where the file's own name is another's by now, that name and
+    /// [`NotFound`](io::ErrorKind::NotFound). What was at the path is whole, and the error gives the file back, under the name
+    /// that it had.
     ///
     /// ```
     /// # let place = spooled::TempDir::new()?;
@@ -260,7 +268,6 @@ impl NamedTempFile {
                 Ok(copy)
             }
             Ok(None) => {
-                self.cut_behind();
                 self.name.take();
                 Ok(self.file)
             }
@@ -279,7 +286,7 @@ impl NamedTempFile {
         match target.give(self.as_file(), self.path(), self.name.sweepable) {
             Ok(()) => {
                 // Between two names of one file, a rename does nothing.
-                if names > 1 && !target.looks_like_ours() && sys::names(&self.file, self.path()).is_ok() {
+                if names > 1 && !target.is_the_name(self.path()) && sys::names(&self.file, self.path()).is_ok() {
                     let _ = sys::remove_name(self.path());
                 }
                 Ok(None)
@@ -295,7 +302,7 @@ impl NamedTempFile {
             if sys::copy_all(&self.file, self.path(), copy)? < metadata.len() {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file was shortened meanwhile"));
             }
-            copy.set_permissions(metadata.permissions())?;
+            sys::take_after(copy, &metadata)?;
             copy.seek(SeekFrom::Start(position)).map(drop)
         })
     }
@@ -314,7 +321,6 @@ impl NamedTempFile {
     pub fn keep(mut self) -> Result<(File, PathBuf), PersistError> {
         match self.finished().and_then(|()| self.unmark()) {
             Ok(()) => {
-                self.cut_behind();
                 let path = self.name.take();
                 Ok((self.file, path))
             }
@@ -324,14 +330,8 @@ impl NamedTempFile {
 
     /// Nobody is to remove it any more, under the name that it has.
     fn unmark(&self) -> io::Result<()> {
-        if self.name.sweepable { sys::keep(&self.file) } else { Ok(()) }
-    }
-
-    /// Blocks that were set aside are no use to a file that stays.
-    fn cut_behind(&self) {
-        if self.name.behind == Behind::Blocks {
-            sys::cut_behind(&self.file);
-        }
+        let file = self.as_file();
+        if self.name.sweepable { sys::keep(file) } else { Ok(()) }
     }
 
     /// Closes it and removes its name, as the drop does, and says what went wrong.

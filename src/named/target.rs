@@ -7,6 +7,7 @@
 //! leave there is at most one whole file, or where there is no `O_TMPFILE`, a part of one. That name is claimed as any other
 //! is, and what is left under it swept.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -14,7 +15,7 @@ use std::path::Path;
 use super::claim::Claim;
 use super::code;
 use super::options::{FILE, PREFIX};
-use crate::error::{Limit, LimitError};
+use crate::error::{Limit, LimitError, PathError};
 use crate::sys::{self, AnonFile, Seen};
 
 /// Where content is to get its name.
@@ -63,9 +64,9 @@ impl<'a> Target<'a> {
                 if fs::symlink_metadata(self.path).is_ok_and(|there| there.is_dir()) {
                     return Err(io::ErrorKind::IsADirectory.into());
                 }
-                let claim = Claim::on(self.directory)?;
+                let claim = self.claim()?;
                 let marked = claim.marks();
-                let linked = claim.make(PREFIX, "", |beside| claim.link(file, beside));
+                let linked = claim.make(PREFIX, "", |beside| claim.link(file, beside)).map_err(|error| self.at(error));
                 let named = linked.and_then(|(beside, linked)| {
                     Ok(linked && self.take_over(file.as_file(), &beside, marked).map(|()| true)?)
                 });
@@ -81,15 +82,16 @@ impl<'a> Target<'a> {
     /// A new file of `len` bytes with this name, which `write` fills.
     pub(crate) fn write_anew(&self, len: u64, write: impl Fn(&File) -> io::Result<()>) -> io::Result<File> {
         require_file_size(len)?;
-        if let Some(mut nameless) = AnonFile::create_nameless(self.directory)? {
+        if let Some(mut nameless) = AnonFile::create_nameless(self.directory).map_err(|error| self.at(error))? {
             nameless.make_private()?;
             write(nameless.as_file_to_write())?;
             if self.link(&nameless)? {
                 return Ok(nameless.into_file(|| ()));
             }
         }
-        let claim = Claim::on(self.directory)?;
-        let (beside, file) = claim.make(PREFIX, "", |path| sys::create_file(path, claim.marks()))?;
+        let claim = self.claim()?;
+        let made = claim.make(PREFIX, "", |path| sys::create_file(path, claim.marks()));
+        let (beside, file) = made.map_err(|error| self.at(error))?;
         if let Err(error) =
             sys::finish_file(&file, &beside, FILE, claim.marks(), Seen::ByNobody).and_then(|()| write(&file))
         {
@@ -98,6 +100,17 @@ impl<'a> Target<'a> {
         }
         self.take_over(&file, &beside, claim.marks())?;
         Ok(file)
+    }
+
+    /// Whether the path is that name, by whatever way it leads there. (But for another mount, which is another file system.)
+    pub(crate) fn is_the_name(&self, own: &Path) -> bool {
+        let same =
+            |one: Option<&OsStr>, two: Option<&OsStr>| one.zip(two).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+        let directories = || {
+            let own = own.parent().and_then(|directory| fs::canonicalize(directory).ok());
+            Some((own?, fs::canonicalize(self.directory).ok()?))
+        };
+        same(own.file_name(), self.path.file_name()) && directories().is_none_or(|(own, target)| own == target)
     }
 
     /// Renames a file of ours to the path, where it is ours no more.
@@ -116,6 +129,15 @@ impl<'a> Target<'a> {
     /// The path may be that of a file that was kept.
     pub(crate) fn looks_like_ours(&self) -> bool {
         self.path.file_name().is_some_and(|name| code::looks_like_one(name.as_encoded_bytes()))
+    }
+
+    fn claim(&self) -> io::Result<Claim<'a>> {
+        Claim::on(self.directory).map_err(|error| self.at(error))
+    }
+
+    /// It is the path that was asked for, and not its directory.
+    fn at(&self, error: io::Error) -> io::Error {
+        PathError::instead(self.path, error)
     }
 
     /// Renames a file beside the path to it, or takes its name away.

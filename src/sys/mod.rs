@@ -39,7 +39,7 @@ pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use owned::{
     OwnedDir, Reach, Seen, close_and_remove, copy_all, create_file, cut_behind, finish_file, keep, let_go, mark, names,
-    number, remove_name, reopen, sweep, unmark,
+    number, remove_name, reopen, sweep, take_after, unmark,
 };
 pub(crate) use pages::advise_huge;
 pub(crate) use segment::{Filler, Segment};

@@ -21,12 +21,20 @@ pub(crate) use other::{OwnedDir, close_and_remove, create_file, finish_file, nam
 pub(crate) use system::{OwnedDir, close_and_remove, create_file, finish_file, names, remove_name, reopen};
 pub(crate) use system::{cut_behind, keep, let_go, mark, number, sweep, unmark};
 #[cfg(unix)]
-pub(crate) use unix::{OwnedDir, close_and_remove, copy_all, create_file, finish_file, names, remove_name, reopen};
+pub(crate) use unix::{
+    OwnedDir, close_and_remove, copy_all, create_file, finish_file, names, remove_name, reopen, take_after,
+};
 
 /// Copies all that is in the file, whatever moves its cursor meanwhile; gives how much that was.
 #[cfg(not(unix))]
 pub(crate) fn copy_all(file: &std::fs::File, path: &std::path::Path, mut to: &std::fs::File) -> std::io::Result<u64> {
     std::io::copy(&mut reopen(file, path)?, &mut to)
+}
+
+/// Gives a copy the mode of what it is a copy of.
+#[cfg(not(unix))]
+pub(crate) fn take_after(copy: &std::fs::File, of: &std::fs::Metadata) -> std::io::Result<()> {
+    copy.set_permissions(of.permissions())
 }
 
 #[cfg(any(unix, windows, target_os = "wasi"))]

@@ -1,10 +1,10 @@
 //! Unix: made exclusively, under no umask's rule. A directory is removed by what was made, not by what has its name now; a file
 //! by its name.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, RawMode};
@@ -96,6 +96,27 @@ pub(crate) fn copy_all(file: &File, path: &Path, mut to: &File) -> io::Result<u6
         to.write_all(&buf[..read])?;
         offset += read as u64;
     }
+}
+
+/// Gives a copy the mode of what it is a copy of, and its owner and group.
+///
+/// Where it cannot have those, nobody gets a right by that: whoever else owns it does not run it as its own, nor may another
+/// group do what the one might.
+pub(crate) fn take_after(copy: &File, of: &Metadata) -> io::Result<()> {
+    let own = copy.metadata()?;
+    let (mut user, mut group) = (own.uid() == of.uid(), own.gid() == of.gid());
+    if !(user && group) && fchown(copy, Some(of.uid()), Some(of.gid())).is_ok() {
+        (user, group) = (true, true);
+    }
+    group = group || fchown(copy, None, Some(of.gid())).is_ok();
+    let mut mode = of.mode() & 0o7777;
+    if !user {
+        mode &= !0o4000;
+    }
+    if !group {
+        mode &= !0o2070 | (mode & 0o007) << 3;
+    }
+    copy.set_permissions(Permissions::from_mode(mode))
 }
 
 /// How many names the file has, of which that is one.
@@ -207,7 +228,11 @@ impl OwnedDir {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Err(taken_over()) };
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | PATH_ONLY;
         let parent = match rustix::fs::openat(CWD, parent, flags, Mode::empty()) {
-            Err(Errno::MFILE | Errno::NFILE) => return self.remove_by_path(path),
+            Err(none @ (Errno::MFILE | Errno::NFILE)) => {
+                let removed = self.remove_by_path(path);
+                let is_empty = !removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty);
+                return if is_empty { removed } else { Err(none.into()) };
+            }
             parent => parent?,
         };
         let named = identity_of(&rustix::fs::statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?);

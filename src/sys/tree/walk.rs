@@ -240,7 +240,8 @@ impl<'a> Walk<'a> {
             dir => dir,
         }?;
         let found = identity(dir.as_fd())?;
-        if found.0 != device || (next.refused && may_be_mounted_on(dir.as_fd())) {
+        // A subvolume has a device of its own, and nothing need be mounted there.
+        if (found.0 != device || next.refused) && may_be_mounted_on(dir.as_fd()) {
             return Err(Errno::XDEV);
         }
         Ok((dir, found))
