@@ -118,7 +118,7 @@
 //! | **No byte lost** | Each method that consumes a spool and can fail gives it back inside its error |
 //! | **Nothing left behind** | On Linux the file never has a name, so not even `SIGKILL` leaves one; elsewhere see below. What has a name because somebody wants one is swept after a kill by the next that makes a name there: see [`named`] |
 //! | **Private** | Mode 0600 exactly when a file leaves, 0700 for a directory, whatever the umask; close-on-exec; no link followed |
-//! | **No signal** | A full disk, a limit on the size of a file, a hole in a RAM disk: an error, never `SIGBUS` or `SIGXFSZ` |
+//! | **No signal** | A full disk, a limit on the size of a file (as it was at the rollover), a hole in a RAM disk: an error, never `SIGBUS` or `SIGXFSZ` |
 //! | **Exact limits** | A maximum length, and what a pool allows of memory and disk, are never passed, not even for a moment, by any number of threads; all that was taken is given back, whatever happens |
 //! | **Cancel at will** | A future may be dropped at any point: the spool stays whole, and what earlier calls accepted is there; a write that was not done has written nothing |
 //! | **Small is free** | Nothing is allocated to make a spool; before the rollover no file is touched |

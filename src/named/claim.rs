@@ -19,16 +19,18 @@
 //! - *Made, but not yet marked*, which a file is until it is first used. It is open for writing by the call that makes it, and
 //!   that call has to wait as long as somebody sweeps the file: with its first use its owner looks whether it is still there,
 //!   and makes it again if it is not. A directory is locked a moment after it is made, which fails as long as somebody sweeps
-//!   it: then its owner makes another. What others change about it until it is marked (an owner, a label), or its owner who
-//!   dies between undoing what an umask did and marking it, leaves what no longer looks as it was born, and stays.
+//!   it: then its owner makes another. What others change about it until it is marked (an owner, a label, a list of access
+//!   that its directory hands down), or its owner who dies between undoing what an umask did and marking it, leaves what no
+//!   longer looks as it was born, and stays.
 //! - *Two who sweep.* Each removes what the other has not; a directory's lock keeps them apart.
 //! - *One who sweeps and is stopped.* Whom it keeps waiting the kernel lets go on after a while (45 seconds): it looks for that
 //!   right before it removes something.
 //! - *A fork.* The child has the descriptors, and with them what shows that somebody lives, until it too has ended, or runs
 //!   another program.
 //! - *Kept, persisted.* What is kept loses its mark before it is handed out, and can never look as if it had not been marked
-//!   yet. What is persisted has another name at once, and loses its mark then; killed in between, it is still not ours, by
-//!   its name. On Windows it loses the mark before that; killed in between, it stays.
+//!   yet: in the tick in which it was made it gets a mark that is nobody's. What is persisted has another name at once, and
+//!   loses its mark then; killed in between, it is still not ours, by its name. On Windows it loses the mark before that;
+//!   killed in between, it stays.
 //! - *Renamed, moved, replaced, restored, by whomever.* Another name, another directory, another inode: each alone makes it
 //!   nobody's. What was left stays left rather than that something else goes. (A file that was renamed away when it was
 //!   dropped, and is given its old name back, is ours again.)

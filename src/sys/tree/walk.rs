@@ -21,7 +21,7 @@ use std::io;
 use std::rc::Rc;
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::FileType;
+use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
 
 mod entry;
@@ -31,7 +31,7 @@ use super::closed::{may_be_mounted_on, open_closed, open_up};
 use super::level::{Level, Listed, Subdirectory, above, is_no_directory};
 use super::listing::{Buffer, Listing};
 use super::removals::Removals;
-use crate::sys::identity::identity;
+use crate::sys::identity::{identity, identity_of};
 
 /// Removes all that is in the directory `dir`, which stays.
 ///
@@ -79,6 +79,8 @@ struct Walk<'a> {
     buffer: Buffer,
     /// How many directories were listed again.
     repeats: u32,
+    /// How many entries were looked at.
+    visits: usize,
     /// How often the way back was not there.
     losses: u32,
 }
@@ -102,6 +104,7 @@ impl<'a> Walk<'a> {
             device: None,
             buffer: Buffer::new(),
             repeats: 0,
+            visits: 0,
             losses: 0,
         }
     }
@@ -148,6 +151,12 @@ impl<'a> Walk<'a> {
             listing => listing,
         };
         while room {
+            self.visits += 1;
+            if self.visits % VISITS == 0 && !self.is_in_place() {
+                drop(listing);
+                self.buffer = buffer;
+                return self.lost();
+            }
             let entry = match &mut listing {
                 Ok(listing) => listing.next(|name, kind, number| {
                     if [c".", c".."].contains(&name) {
@@ -181,6 +190,21 @@ impl<'a> Walk<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the directory we are in is still where it was: in the one above it, and so on, as far as can be told.
+    fn is_in_place(&self) -> bool {
+        let Some(dir) = self.levels.last().and_then(|level| level.dir.as_deref()) else { return false };
+        let mut up = String::with_capacity(ABOVE * "../".len());
+        self.levels.iter().rev().skip(1).take(ABOVE).all(|above| {
+            up.push_str("../");
+            let expected = match &above.dir {
+                Some(above) => identity(above.as_fd()),
+                None => Ok(above.identity),
+            };
+            let found = rustix::fs::statat(dir, &up, AtFlags::empty());
+            expected.ok().zip(found.ok()).is_none_or(|(expected, found)| expected == identity_of(&found))
+        })
     }
 
     /// Puts a subdirectory on the waiting list; false if there is no room.
@@ -302,6 +326,10 @@ const WAITING: usize = 4096;
 const KEPT: usize = 8;
 /// How often a directory is entered that others fill meanwhile.
 const TRIES: u8 = 16;
+/// After so many entries we look whether somebody has moved the directory we are in out of the tree, or one of so many above
+/// it: what is in there is not ours to remove.
+const VISITS: usize = 256;
+const ABOVE: usize = 32;
 /// How often directories are listed again, in all.
 const REPEATS: u32 = 1 << 20;
 /// How often a walk begins anew.

@@ -110,6 +110,39 @@ fn somebody_else_leads_nowhere() {
     scratch.assert_sentinels();
 }
 
+/// What somebody takes out of a tree that is going is not of it any more, but for what is looked at in that moment.
+#[test]
+fn what_is_moved_out_meanwhile_stays() {
+    for depth in ["below", "above/below"] {
+        assert!((0..10).any(|_| part_of_it_stays(depth)), "it was always too late");
+    }
+}
+
+/// False if next to nothing was there any more.
+fn part_of_it_stays(depth: &str) -> bool {
+    const MANY: usize = 40_000;
+    let scratch = Scratch::new();
+    let (tree, outside) = (scratch.path().join("tree"), scratch.path().join("outside"));
+    let below = tree.join(depth);
+    fs::create_dir_all(&below).unwrap();
+    let file = below.join("file");
+    File::create(&file).unwrap();
+    for at in 0..MANY {
+        fs::hard_link(&file, below.join(at.to_string())).unwrap();
+    }
+    let before = thread::scope(|scope| {
+        let emptied = scope.spawn(|| empty(&File::open(&tree).unwrap(), &mut Removals::unlimited()));
+        while (0..MANY).step_by(MANY / 50).all(|at| below.join(at.to_string()).exists()) {}
+        let moved = fs::rename(tree.join(depth.split('/').next().unwrap()), &outside);
+        let before = if moved.is_ok() { count(&outside) } else { 0 };
+        assert!(emptied.join().unwrap().unwrap());
+        before
+    });
+    assert_empty(&tree);
+    assert!(before <= 1024 || count(&outside) + 1024 >= before, "{} of {before} are there", count(&outside));
+    before > MANY / 4
+}
+
 #[test]
 fn who_goes_on_creating_does_not_hold_it() {
     let scratch = Scratch::new();
