@@ -16,6 +16,11 @@ pub(crate) fn is_std_file<T: ?Sized>() -> bool {
     name_of::<T>() == "std::fs::File"
 }
 
+/// Whether `T` is the end of a pipe to write to: by the same means, and with as little harm.
+pub(crate) fn is_std_pipe<T: ?Sized>() -> bool {
+    ["std::process::ChildStdin", "std::io::pipe::PipeWriter"].contains(&name_of::<T>())
+}
+
 fn name_of<T: ?Sized>() -> &'static str {
     let mut name = std::any::type_name::<T>();
     while let Some(inner) = name.strip_prefix("&mut ").or_else(|| name.strip_prefix('&')) {
@@ -28,8 +33,9 @@ fn name_of<T: ?Sized>() -> &'static str {
 mod tests {
     use std::fs::File;
     use std::io::{BufWriter, Stdout, StdoutLock, Write};
+    use std::process::ChildStdin;
 
-    use super::{is_std_file, is_std_file_or_stdout};
+    use super::{is_std_file, is_std_file_or_stdout, is_std_pipe};
 
     #[test]
     fn the_names_of_std_are_as_we_know_them() {
@@ -43,5 +49,7 @@ mod tests {
         assert!(!is_std_file_or_stdout::<Vec<u8>>());
         assert!(!is_std_file_or_stdout::<BufWriter<File>>());
         assert!(!is_std_file_or_stdout::<dyn Write>());
+        assert!(is_std_pipe::<ChildStdin>());
+        assert!(!is_std_pipe::<File>());
     }
 }

@@ -35,7 +35,7 @@ mod system;
 pub(crate) use anon::{AnonFile, Reading, Tail};
 pub(crate) use at_once::Wait;
 pub(crate) use copy::{copy, piece, within};
-pub(crate) use handle::{is_std_file, is_std_file_or_stdout};
+pub(crate) use handle::{is_std_file, is_std_file_or_stdout, is_std_pipe};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use owned::{
     OwnedDir, Reach, Seen, close_and_remove, copy_all, create_file, cut_behind, finish_file, keep, let_go, mark, names,
