@@ -44,14 +44,15 @@ impl Collected {
 /// lies and up to 256 KiB at a time, while the next frames come in. Heap held never exceeds the threshold and 1 MiB, but for
 /// frames larger than 256 KiB. With a pool, frames on their way count in its memory, and where that is short there are
 /// fewer: 16 KiB, which do not count. A body that is one frame, and fits in memory, stays what it came in, unless it has less
-/// than 1 KiB, or with a pool, less than 16: that is copied, so as not to hold a larger buffer.
+/// than 1 KiB, or with a pool, less than 16: that is copied, so as not to hold a larger buffer. Without a pool the first eight
+/// frames, if they are no more than 16 KiB, stay what they came in until another comes or the body ends, and are copied then.
 ///
 /// [`max_len`](SpoolOptions::max_len) is the limit: a body that says that it is longer is refused before it is polled, one
 /// that turns out to be is refused at the frame that would pass it, which is not stored, and nothing more is asked of it.
 ///
 /// # Errors
-/// See [`CollectError`]. Nothing is left of the content then, on disk or in the pool's figures. What is too large for memory needs
-/// a Tokio runtime: outside one it is [`CollectError::Disk`], never a panic.
+/// See [`CollectError`]. Nothing is left of the content then, on disk or in the pool's figures. What is too large for memory
+/// needs a Tokio runtime: outside one it is [`CollectError::Disk`], never a panic.
 ///
 /// # Cancel safety
 /// A future that is dropped takes with it what was taken in; frames that `body` gave are lost. What is being written at that
@@ -80,24 +81,25 @@ pub fn collect<B: Body>(
     body: B,
     options: &SpoolOptions,
 ) -> impl Future<Output = Result<Collected, CollectError<B::Error>>> {
-    Collect::new(body, options)
+    let gathering = Gathering::new(options, body.size_hint().lower());
+    Collect::new(body, gathering)
 }
 
 pin_project_lite::pin_project! {
-    // By hand, since what is moved about is smaller than what the compiler makes of it: it has room for the body twice.
+    // By hand, since what the compiler makes of an `async fn` is larger, and moved about: it has room for the body twice.
+    // Both are gone as soon as it is ready.
     struct Collect<'a, B: Body> {
         #[pin]
-        body: B,
-        gathering: Gathering<'a, B::Error>,
+        body: Option<B>,
+        gathering: Option<Gathering<'a, B::Error>>,
         // Boxed, since few bodies have any.
         trailers: Option<Box<HeaderMap>>,
     }
 }
 
 impl<'a, B: Body> Collect<'a, B> {
-    fn new(body: B, options: &'a SpoolOptions) -> Self {
-        let gathering = Gathering::new(options, body.size_hint().lower());
-        Self { body, gathering, trailers: None }
+    fn new(body: B, gathering: Gathering<'a, B::Error>) -> Self {
+        Self { body: Some(body), gathering: Some(gathering), trailers: None }
     }
 }
 
@@ -107,14 +109,17 @@ impl<B: Body> Future for Collect<'_, B> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let content = this.gathering.poll(cx, |cx| {
-            Poll::Ready(match ready!(this.body.as_mut().poll_frame(cx)) {
+        let (body, gathering) = (this.body.as_mut().as_pin_mut(), this.gathering.as_mut());
+        let (mut body, gathering) = body.zip(gathering).expect("it is not polled again after it was ready");
+        let content = ready!(gathering.poll(cx, |cx| {
+            Poll::Ready(match ready!(body.as_mut().poll_frame(cx)) {
                 Some(frame) => frame.map(|frame| sort(frame, this.trailers)),
                 None => Ok(Next::End),
             })
-        });
-        let content = ready!(content)?;
-        Poll::Ready(Ok(Collected { content, trailers: this.trailers.take().map(|trailers| *trailers) }))
+        }));
+        this.body.set(None);
+        *this.gathering = None;
+        Poll::Ready(Ok(Collected { content: content?, trailers: this.trailers.take().map(|trailers| *trailers) }))
     }
 }
 
@@ -126,11 +131,11 @@ pub(super) fn collect_request<'a, B: Body>(
     options: &'a SpoolOptions,
 ) -> impl Future<Output = Result<Collected, CollectError<B::Error>>> + use<'a, B> {
     let told: Option<u64> = headers.get(header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
-    let mut collect = Collect::new(body, options);
+    let mut gathering = Gathering::new(options, body.size_hint().lower());
     if let Some(told) = told {
-        collect.gathering.expect(told);
+        gathering.expect(told);
     }
-    collect
+    Collect::new(body, gathering)
 }
 
 /// Data to be stored; trailers are put aside.

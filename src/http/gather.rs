@@ -1,4 +1,5 @@
-//! Frames into a spool: in memory at once, and for the disk as many together as one errand should have.
+//! Frames into a spool: in memory at once (but for a few small ones that may be all), and for the disk as many together as
+//! one errand should have.
 //!
 //! While an errand writes, the next frames are gathered, so that network and disk work at the same time. What is gathered goes to
 //! the disk as it came, without a copy; only small frames are put together, so that thousands of them do not hold thousands
@@ -29,6 +30,8 @@ use crate::store::AT_A_TIME;
 pub(super) struct Gathering<'a, E> {
     options: &'a SpoolOptions,
     limit: u64,
+    /// As much will come at least, by its own account.
+    least: u64,
     len: u64,
     content: Content,
     /// Why it will end in nothing, once what is away is back.
@@ -84,11 +87,8 @@ impl<'a, E> Gathering<'a, E> {
     #[inline]
     pub(super) fn new(options: &'a SpoolOptions, least: u64) -> Self {
         let limit = limit(options);
-        let mut gathering = Self { options, limit, len: 0, content: Content::Nothing, failed: None };
+        let mut gathering = Self { options, limit, least, len: 0, content: Content::Nothing, failed: None };
         gathering.expect(least);
-        if gathering.failed.is_none() && least > options.settings().threshold as u64 {
-            gathering.expect_disk();
-        }
         gathering
     }
 
@@ -97,14 +97,6 @@ impl<'a, E> Gathering<'a, E> {
     pub(super) fn expect(&mut self, len: u64) {
         if len > self.limit {
             self.failed = Some(CollectError::TooLarge { limit: self.limit });
-        }
-    }
-
-    /// What will go to disk anyway need not be in memory first.
-    #[cold]
-    fn expect_disk(&mut self) {
-        if self.options.settings().overflow == Overflow::Disk {
-            self.content = Content::Spooled(Box::new(Spooling::new(self.options, true)));
         }
     }
 
@@ -139,7 +131,7 @@ impl<'a, E> Gathering<'a, E> {
                 Ok(Next::End) => match &mut self.content {
                     Content::Nothing => return Poll::Ready(Ok(SpooledBytes::from(Bytes::new()))),
                     Content::Only(only) => return Poll::Ready(Ok(SpooledBytes::from(only.take_bytes()))),
-                    Content::Few(frames) => return Poll::Ready(Ok(SpooledBytes::from(frames.concat()))),
+                    Content::Few(frames) => return Poll::Ready(Ok(SpooledBytes::from(mem::take(frames).concat()))),
                     Content::Spooled(spooling) => match spooling.end() {
                         Ok(Some(frozen)) => return Poll::Ready(Ok(frozen)),
                         Ok(None) => Ok(()),
@@ -179,7 +171,7 @@ impl<'a, E> Gathering<'a, E> {
 
     /// Whether a first frame can stay as it is; and what of a pool it is in.
     fn may_keep(&self, count: usize) -> Option<Option<Loan>> {
-        if count > self.options.settings().threshold {
+        if self.least.max(count as u64) > self.options.settings().threshold as u64 {
             return None;
         }
         match self.options.seat() {
@@ -211,7 +203,10 @@ impl<'a, E> Gathering<'a, E> {
     /// A spool that has all that came.
     fn spooling(&mut self) -> io::Result<&mut Spooling> {
         if !matches!(self.content, Content::Spooled(_)) {
-            let mut spooling = Box::new(Spooling::new(self.options, false));
+            let settings = self.options.settings();
+            // What will go to disk anyway need not be in memory first.
+            let needs_disk = self.least > settings.threshold as u64 && settings.overflow == Overflow::Disk;
+            let mut spooling = Box::new(Spooling::new(self.options, needs_disk));
             match mem::take(&mut self.content) {
                 Content::Only(Only { mut frame, loan }) => {
                     // What it is in is the spool's from here on.

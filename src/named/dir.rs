@@ -18,7 +18,8 @@ use crate::sys::{self, OwnedDir};
 ///
 /// Removing never follows a symlink, nor (on Unix) leaves the directory, whatever others do in it meanwhile; entries that are
 /// read-only go too, and what has been mounted there stays. What has been renamed or moved away is not ours any more and stays
-/// as well (of a directory that is moved out while it is being emptied, a few hundred entries more may go). The drop says nothing of what it could not remove: [`close`](Self::close) does.
+/// as well (but of a directory that is moved out while it is being emptied a few hundred entries more may go, and what lies
+/// more than 32 levels below it). The drop says nothing of what it could not remove: [`close`](Self::close) does.
 ///
 /// Where what a killed process leaves is swept by the next that makes a name there (see [`named`](crate::named)), it holds
 /// one descriptor with a shared lock (`flock`) on the directory, by which others know that its owner lives; who wants to

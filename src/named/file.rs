@@ -216,8 +216,8 @@ impl NamedTempFile {
     ///
     /// Atomic at the path: whoever looks there finds what was there before, or this. On the same file system it is one
     /// rename, to another it is copied (its holes become zeros, and it loses extended attributes), and what is returned is the
-    /// copy: with the same mode, owner and group, or, where it cannot have those, without the rights that the mode gave them
-    /// alone. A symlink at the path is itself replaced. It is not a sync: see [`File::sync_all`].
+    /// copy: with the same mode, and on Unix with the same owner and group, or, where it cannot have those, without the rights
+    /// that the mode gave them alone. A symlink at the path is itself replaced. It is not a sync: see [`File::sync_all`].
     ///
     /// # Errors
     /// What the system answered, naming the path; where the file's own name is another's by now, that name and

@@ -29,10 +29,10 @@
 //! A drop that never runs removes nothing. So what was left is swept by the next process that makes a name in that
 //! directory: when it makes its first one there, it looks through the directory for names of this crate that belong to its
 //! user and to no process that lives. It removes nothing else: not what a living process holds, in whatever container, not
-//! what was kept or persisted (but see [`TempDir::keep`]), not another user's (on Windows: not what this user may not delete), not what only looks like
-//! one of our names, and nothing that was copied, moved or put in its place. (With one exception, on Linux: an empty file of
-//! mode 0600 that is renamed over a name of ours in the very moment in which it was made looks as one of ours does that
-//! nobody has used.)
+//! what was kept or persisted (but see [`TempDir::keep`]), not another user's (on Windows: not what this user may not
+//! delete), not what only looks like one of our names, and nothing that was copied, moved or put in its place. (With one
+//! exception, on Linux: an empty file of mode 0600 that is renamed over a name of ours in the very moment in which it was
+//! made looks as one of ours does that nobody has used.)
 //!
 //! A program that was handed a path is no owner. A file stays for as long as anybody has it open for writing; but what a
 //! program only reads, or does in a [`TempDir`], can go as soon as the process that made it is dead; also what it has named
@@ -48,10 +48,10 @@
 //! To learn who has a file open, Linux is asked for a lease, which is given back at once: a program that opens the file in
 //! that moment waits for it, and the process that sweeps may get a `SIGURG`, which does nothing unless it is handled.
 //!
-//! The look costs some 0.3 ms for a thousand entries (on Linux), and some 5 ms for a thousand of our names that somebody holds, once
-//! for each process and directory (of some thousand directories); it ends after 32,768 entries, of which such a name counts as
-//! four, and goes on by 4,096 with each further name. On Linux at most 8,192 entries are removed each time, those in directories
-//! included: some tens of milliseconds where they are files, some hundreds where they are directories.
+//! The look costs some 0.3 ms for a thousand entries (on Linux), and some 5 ms for a thousand of our names that somebody
+//! holds, once for each process and directory (of some thousand directories); it ends after 32,768 entries, of which such a
+//! name counts as four, and goes on by 4,096 with each further name. On Linux at most 8,192 entries are removed each time,
+//! those in directories included: some tens of milliseconds where they are files, some hundreds where they are directories.
 //!
 //! What is kept loses its mark; in the moment in which it was made it gets one instead that says so (the attribute
 //! `user.spooled`, of the value `kept`), and so stays whatever its times are.

@@ -5,7 +5,7 @@
 //! file system, a file that was unlinked, no `/proc`) the content is written anew in the target's directory: into another
 //! file without a name, or if there is no such thing, under a name beside the path; so what a killed process can
 //! leave there is at most one whole file, or where there is no `O_TMPFILE`, a part of one. That name is claimed as any other
-//! is, and what is left under it swept.
+//! is, and what is left under it swept: by its owner, which the copy of another user's file has been given to by then.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -127,7 +127,7 @@ impl<'a> Target<'a> {
     }
 
     /// The path may be that of a file that was kept.
-    pub(crate) fn looks_like_ours(&self) -> bool {
+    fn looks_like_ours(&self) -> bool {
         self.path.file_name().is_some_and(|name| code::looks_like_one(name.as_encoded_bytes()))
     }
 

@@ -2,7 +2,7 @@
 //! by its name.
 
 use std::fs::{self, File, Metadata, Permissions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, fchown};
 use std::path::Path;
@@ -68,7 +68,7 @@ fn finish(owned: &File, path: &Path, mode: u32, made: Option<Made>) -> rustix::i
 pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
     if cfg!(any(target_os = "linux", target_os = "android")) {
         let same = File::options().read(true).write(true).open(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        if !same.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        if !same.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
             return same;
         }
     }
@@ -81,13 +81,13 @@ pub(crate) fn reopen(file: &File, path: &Path) -> io::Result<File> {
 pub(crate) fn copy_all(file: &File, path: &Path, mut to: &File) -> io::Result<u64> {
     match reopen(file, path) {
         // Its mode forbids that: more slowly, then.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
         again => return io::copy(&mut again?, &mut to),
     }
     let (mut buf, mut offset) = (vec![0; 64 << 10], 0);
     loop {
         let read = match file.read_at(&mut buf, offset) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             read => read?,
         };
         if read == 0 {
@@ -136,7 +136,7 @@ pub(crate) fn close_and_remove(file: File, path: &Path, seen: Seen) -> io::Resul
     let removed = fs::remove_file(path);
     drop(file);
     match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && seen == Seen::ByNobody => {
+        Err(error) if error.kind() == ErrorKind::NotFound && seen == Seen::ByNobody => {
             if path.parent().is_some_and(Path::is_dir) { Ok(()) } else { Err(error) }
         }
         removed => removed,
@@ -216,7 +216,7 @@ impl OwnedDir {
     pub(crate) fn remove(self, path: &Path) -> io::Result<()> {
         let removed = self.remove_if_there(path);
         if let (Err(error), Some(held)) = (&removed, &self.held) {
-            if error.kind() == io::ErrorKind::NotFound {
+            if error.kind() == ErrorKind::NotFound {
                 // Who has moved it away may bring it back.
                 super::unmark(held);
             }
@@ -230,8 +230,9 @@ impl OwnedDir {
         let parent = match rustix::fs::openat(CWD, parent, flags, Mode::empty()) {
             Err(none @ (Errno::MFILE | Errno::NFILE)) => {
                 let removed = self.remove_by_path(path);
-                let is_empty = !removed.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::DirectoryNotEmpty);
-                return if is_empty { removed } else { Err(none.into()) };
+                let is_full =
+                    |error: &io::Error| matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists);
+                return if removed.as_ref().is_err_and(is_full) { Err(none.into()) } else { removed };
             }
             parent => parent?,
         };

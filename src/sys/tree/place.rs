@@ -22,20 +22,22 @@ pub(super) fn open_up(dir: BorrowedFd<'_>) -> Result<()> {
     }
 }
 
-/// The directory `name` in `at`, which is opened up first, if it is on that device.
+/// The directory `name` in `at`, which is opened up first, if it is on that device, or nothing is mounted there.
 pub(super) fn open_closed(at: BorrowedFd<'_>, name: &CStr, device: u64) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let place = retry_on_intr(|| rustix::fs::openat(at, name, flags, Mode::empty()))?;
-    if identity(place.as_fd())?.0 != device {
+    let elsewhere = identity(place.as_fd())?.0 != device;
+    if elsewhere && may_be_mounted_on(place.as_fd(), elsewhere) {
         return Err(Errno::XDEV);
     }
     open_up_place(place.as_fd())?;
     open(place.as_fd(), c".")
 }
 
-/// Whether something is mounted on this directory, or there is no telling. A bind mount has the device it came from.
+/// Whether something is mounted on this directory, or there is no telling. Its device says nothing: a bind mount has the one that
+/// it came from, and a subvolume one of its own.
 #[cfg(target_os = "linux")]
-pub(super) fn may_be_mounted_on(dir: BorrowedFd<'_>) -> bool {
+pub(super) fn may_be_mounted_on(dir: BorrowedFd<'_>, _: bool) -> bool {
     use rustix::fs::{AtFlags, StatxAttributes, StatxFlags};
     let told = retry_on_intr(|| rustix::fs::statx(dir, c"", AtFlags::EMPTY_PATH, StatxFlags::empty()));
     !told.is_ok_and(|told| {
@@ -46,7 +48,7 @@ pub(super) fn may_be_mounted_on(dir: BorrowedFd<'_>) -> bool {
 
 /// No telling: Android ends a process for a call that it does not know.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn may_be_mounted_on(_: BorrowedFd<'_>) -> bool {
+pub(super) fn may_be_mounted_on(_: BorrowedFd<'_>, _: bool) -> bool {
     true
 }
 

@@ -20,7 +20,7 @@ pub(super) fn open_closed(at: BorrowedFd<'_>, name: &CStr, _device: u64) -> Resu
     open(at, name)
 }
 
-/// What is mounted has a device of its own here.
-pub(super) fn may_be_mounted_on(_: BorrowedFd<'_>) -> bool {
-    false
+/// What is mounted has a device of its own here, and nothing else has.
+pub(super) fn may_be_mounted_on(_: BorrowedFd<'_>, has_another_device: bool) -> bool {
+    has_another_device
 }

@@ -1,7 +1,7 @@
 //! The walk through a tree that removes it, from the leaves up, without recursion.
 //!
 //! Invariants: every call is relative to an open directory, and no directory is entered but by a name in its parent, as a
-//! directory and on the file system of the root; `..` counts only if it leads to the very directory we came from. A directory
+//! directory and on the file system of the root (its subvolumes included); `..` counts only if it leads to the very directory we came from. A directory
 //! is asked to go before it is entered: a mount point answers "busy", also one of the same file system.
 //!
 //! Bounds, whatever the tree: ten descriptors or so, `WAITING` names, and a `Level` for each level of depth. A directory that
@@ -265,7 +265,8 @@ impl<'a> Walk<'a> {
         }?;
         let found = identity(dir.as_fd())?;
         // A subvolume has a device of its own, and nothing need be mounted there.
-        if (found.0 != device || next.refused) && may_be_mounted_on(dir.as_fd()) {
+        let elsewhere = found.0 != device;
+        if (elsewhere || next.refused) && may_be_mounted_on(dir.as_fd(), elsewhere) {
             return Err(Errno::XDEV);
         }
         Ok((dir, found))

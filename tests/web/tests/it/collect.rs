@@ -72,34 +72,62 @@ async fn p1_small_frames_and_large_ones_keep_their_order() {
     assert_same(&collected.content.to_bytes().unwrap(), &content, "mixed frames");
 }
 
-/// What a frame came in may be far larger than the frame.
-#[tokio::test]
-async fn p3_small_frames_do_not_hold_what_they_came_in() {
-    struct Large {
-        bytes: Vec<u8>,
-        _held: Arc<()>,
+/// Frames that came in much more than they are, and are counted as long as anybody holds them.
+struct Large {
+    bytes: Vec<u8>,
+    _held: Arc<()>,
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
-    impl AsRef<[u8]> for Large {
-        fn as_ref(&self) -> &[u8] {
-            &self.bytes
-        }
-    }
-    let held = Arc::new(());
-    let most = Arc::new(AtomicUsize::new(0));
-    let frames = (0..1000).map({
+}
+
+impl Large {
+    /// So many frames of `len` bytes; beside each one, how many there are is noted.
+    fn frames(
+        held: &Arc<()>,
+        most: &Arc<AtomicUsize>,
+        count: usize,
+        len: usize,
+    ) -> StreamBody<Iter<impl Iterator<Item = io::Result<http_body::Frame<Bytes>>> + use<>>> {
         let (held, most) = (held.clone(), most.clone());
-        move |number| {
+        StreamBody::new(Iter((0..count).map(move |number| {
             let large = Large { bytes: vec![number as u8; MIB], _held: held.clone() };
-            // Beside the two that are here.
+            // Beside this one and the test's.
             most.fetch_max(Arc::strong_count(&held) - 2, Ordering::Relaxed);
-            Ok::<_, io::Error>(http_body::Frame::data(Bytes::from_owner(large).slice(..1)))
-        }
-    });
-    let collected = collect(StreamBody::new(Iter(frames)), &SpoolOptions::new()).await.unwrap();
+            Ok(http_body::Frame::data(Bytes::from_owner(large).slice(..len)))
+        })))
+    }
+}
+
+#[tokio::test]
+async fn p3_no_more_than_eight_small_frames_hold_what_they_came_in() {
+    let (held, most) = (Arc::new(()), Arc::new(AtomicUsize::new(0)));
+    let collected = collect(Large::frames(&held, &most, 1000, 1), &SpoolOptions::new()).await.unwrap();
     assert_eq!(Arc::strong_count(&held), 1);
-    assert!(most.load(Ordering::Relaxed) <= 16, "{most:?}");
+    assert_eq!(most.load(Ordering::Relaxed), 8 + 1);
     let expected: Vec<_> = (0..1000).map(|number| number as u8).collect();
     assert_same(&collected.content.to_bytes().unwrap(), &expected, "single bytes");
+}
+
+/// However it ends: in one frame, in a few, in memory, on disk, or not well.
+#[tokio::test]
+async fn p3_what_is_ready_holds_nothing_and_is_not_polled_again() {
+    for (count, len, threshold) in [(1, 2000, MIB), (3, 10, MIB), (9, 5000, MIB), (9, 5000, 1000), (3, 40_000, MIB)] {
+        let (held, most) = (Arc::new(()), Arc::new(AtomicUsize::new(0)));
+        let mut options = SpoolOptions::new();
+        options.threshold(threshold).max_len(100_000);
+        let mut collecting = std::pin::pin!(collect(Large::frames(&held, &most, count, len), &options));
+        let done = collecting.as_mut().await;
+        assert_eq!(done.is_ok(), count * len <= 100_000);
+        // The only frame stays what it came in.
+        assert_eq!(Arc::strong_count(&held), if count == 1 { 2 } else { 1 }, "{count} of {len}");
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let again = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| collecting.as_mut().poll(&mut cx)));
+        assert!(again.is_err(), "{count} of {len} came twice");
+    }
 }
 
 #[tokio::test]
