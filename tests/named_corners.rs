@@ -116,20 +116,22 @@ fn p4_persisted_over_another_name_of_itself_it_has_that_one_alone() {
         assert_eq!(names(scratch.path()), [name]);
         fs::remove_file(path).unwrap();
     }
-    // But that is its own name by another way.
-    for way in [".", "way/."] {
-        let way = scratch.path().join(way);
+}
+
+/// By way of another directory, or of a link to its own.
+#[test]
+fn p4_persisted_onto_its_own_name_by_another_way_it_is_there() {
+    let scratch = Scratch::new();
+    fs::create_dir(scratch.path().join("beside")).unwrap();
+    std::os::unix::fs::symlink(".", scratch.path().join("link")).unwrap();
+    for way in ["beside/..", "link"] {
         let file = NamedTempFile::new_in(scratch.path()).unwrap();
-        fs::create_dir_all(scratch.path().join("way")).unwrap();
-        let way = if way.ends_with("way/.") { scratch.path().join("way/..") } else { way };
-        let other = scratch.path().join("other");
-        fs::hard_link(file.path(), &other).unwrap();
-        let own = file.path().file_name().unwrap().to_owned();
-        drop(file.persist(way.join(&own)).unwrap());
-        assert_eq!(names(scratch.path()), [own.to_str().unwrap(), "other", "way"]);
-        fs::remove_file(scratch.path().join(own)).unwrap();
+        let (own, other) = (file.path().to_owned(), scratch.path().join("other"));
+        fs::hard_link(&own, &other).unwrap();
+        drop(file.persist(scratch.path().join(way).join(own.file_name().unwrap())).unwrap());
+        assert_eq!(names(scratch.path()), [own.file_name().unwrap().to_str().unwrap(), "beside", "link", "other"]);
+        fs::remove_file(own).unwrap();
         fs::remove_file(other).unwrap();
-        fs::remove_dir(scratch.path().join("way")).unwrap();
     }
 }
 

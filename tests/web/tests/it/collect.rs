@@ -291,6 +291,7 @@ async fn p2_a_disk_that_fills_in_the_middle_is_507_and_leaves_nothing() {
             let CollectError::Disk(error) = refused else { panic!("{refused:?}") };
             assert_eq!(error.kind(), io::ErrorKind::StorageFull);
             assert!(error.to_string().contains(disk.path().to_str().unwrap()), "{error}");
+            // A child that another test has just forked holds our file until it calls `exec`.
             assert!(comes(|| disk.free() == free).await, "{} in place of {free} are left", disk.free());
         }
     }
