@@ -4,7 +4,7 @@
 //! Knows nothing of spools. The only `unsafe` code of the crate is below this module.
 #![allow(
     unsafe_code,
-    reason = "mappings, system calls, memory that is read while it is filled; denied everywhere else"
+    reason = "mappings, system calls, memory that is read while it is filled, a hint to the processor; denied elsewhere"
 )]
 
 mod anon;
@@ -34,7 +34,7 @@ mod system;
 
 pub(crate) use anon::{AnonFile, Reading, Tail};
 pub(crate) use at_once::Wait;
-pub(crate) use copy::{copy, piece, within};
+pub(crate) use copy::{copy, copy_along, piece, within};
 pub(crate) use handle::{is_std_file, is_std_file_or_stdout, is_std_pipe};
 pub(crate) use marks::{Accounts, Boundary, Marks};
 pub(crate) use owned::{

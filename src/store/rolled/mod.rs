@@ -295,11 +295,11 @@ impl Rolled {
     #[inline(never)]
     pub(super) fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let len = buf.len();
-        match self.mapped(len, offset).or_else(|| self.window.held(offset, len)) {
-            Some(there) => {
-                sys::copy(there, buf);
-                Ok(len)
-            }
+        if let Some(there) = self.mapped(len, offset) {
+            return Ok(sys::copy_along(there, buf));
+        }
+        match self.window.held(offset, len) {
+            Some(there) => Ok(sys::copy(there, buf)),
             None => self.read_slowly(buf, offset),
         }
     }
