@@ -95,7 +95,8 @@ fn p4_what_another_handle_writes_while_a_file_leaves_is_there() {
                 }
             };
             done.store(true, Ordering::Relaxed);
-            assert_eq!(fs::metadata(&path).unwrap().len(), writer.join().unwrap());
+            let written = writer.join().unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().len(), written);
             path
         });
         let content = fs::read(&path).unwrap();
