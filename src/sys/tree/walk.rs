@@ -1,8 +1,9 @@
 //! The walk through a tree that removes it, from the leaves up, without recursion.
 //!
 //! Invariants: every call is relative to an open directory, and no directory is entered but by a name in its parent, as a
-//! directory and on the file system of the root (its subvolumes included); `..` counts only if it leads to the very directory we came from. A directory
-//! is asked to go before it is entered: a mount point answers "busy", also one of the same file system.
+//! directory and on the file system of the root (its subvolumes included); `..` counts only if it leads to the very directory
+//! we came from. A directory is asked to go before it is entered: a mount point answers "busy", also one of the same file
+//! system.
 //!
 //! Bounds, whatever the tree: ten descriptors or so, `WAITING` names, and a `Level` for each level of depth. A directory that
 //! is full again whenever we leave it is tried `TRIES` times.
