@@ -81,8 +81,7 @@ pub fn collect<B: Body>(
     body: B,
     options: &SpoolOptions,
 ) -> impl Future<Output = Result<Collected, CollectError<B::Error>>> {
-    let gathering = Gathering::new(options, body.size_hint().lower());
-    Collect::new(body, gathering)
+    Collect::new(body, options, 0)
 }
 
 pin_project_lite::pin_project! {
@@ -98,7 +97,10 @@ pin_project_lite::pin_project! {
 }
 
 impl<'a, B: Body> Collect<'a, B> {
-    fn new(body: B, gathering: Gathering<'a, B::Error>) -> Self {
+    /// `told` is what somebody else says of its length.
+    fn new(body: B, options: &'a SpoolOptions, told: u64) -> Self {
+        let mut gathering = Gathering::new(options, body.size_hint().lower());
+        gathering.expect(told);
         Self { body: Some(body), gathering: Some(gathering), trailers: None }
     }
 }
@@ -131,11 +133,7 @@ pub(super) fn collect_request<'a, B: Body>(
     options: &'a SpoolOptions,
 ) -> impl Future<Output = Result<Collected, CollectError<B::Error>>> + use<'a, B> {
     let told: Option<u64> = headers.get(header::CONTENT_LENGTH).and_then(|len| len.to_str().ok()?.parse().ok());
-    let mut gathering = Gathering::new(options, body.size_hint().lower());
-    if let Some(told) = told {
-        gathering.expect(told);
-    }
-    Collect::new(body, gathering)
+    Collect::new(body, options, told.unwrap_or(0))
 }
 
 /// Data to be stored; trailers are put aside.

@@ -19,14 +19,13 @@ pub(crate) fn refuse_nameless_files(errno: i32) -> bool {
 /// One call fails with `errno`, whatever it is asked.
 #[must_use]
 pub(crate) fn refuse(call: i64, errno: i32) -> bool {
-    install([(call, vec![])], SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+    refuse_each([call], errno)
 }
 
 /// Copying from file to file fails with `errno`, each way that the kernel knows.
 #[must_use]
 pub(crate) fn refuse_copying(errno: i32) -> bool {
-    let calls = [libc::SYS_copy_file_range, libc::SYS_sendfile, libc::SYS_splice];
-    install(calls.map(|call| (call, vec![])), SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+    refuse_each([libc::SYS_copy_file_range, libc::SYS_sendfile, libc::SYS_splice], errno)
 }
 
 /// Mapping a file fails with `errno`; memory can be had as ever.
@@ -46,19 +45,19 @@ pub(crate) fn refuse_wiping_at_a_fork() -> bool {
 /// Giving another name fails with `errno`, each way that the kernel knows.
 #[must_use]
 pub(crate) fn refuse_renaming(errno: i32) -> bool {
-    let mut calls = vec![(libc::SYS_renameat, vec![]), (libc::SYS_renameat2, vec![])];
+    let mut calls = vec![libc::SYS_renameat, libc::SYS_renameat2];
     #[cfg(target_arch = "x86_64")]
-    calls.push((libc::SYS_rename, vec![]));
-    install(calls, SeccompAction::Allow, SeccompAction::Errno(errno as u32))
+    calls.push(libc::SYS_rename);
+    refuse_each(calls, errno)
 }
 
 /// Removing a name fails.
 #[must_use]
 pub(crate) fn refuse_unlinking() -> bool {
-    let mut calls = vec![(libc::SYS_unlinkat, vec![])];
+    let mut calls = vec![libc::SYS_unlinkat];
     #[cfg(target_arch = "x86_64")]
-    calls.push((libc::SYS_unlink, vec![]));
-    install(calls, SeccompAction::Allow, SeccompAction::Errno(libc::EACCES as u32))
+    calls.push(libc::SYS_unlink);
+    refuse_each(calls, libc::EACCES)
 }
 
 /// Whoever makes a file or a directory carelessly dies: not exclusively, following a symlink, for an `exec` to inherit, for others to
@@ -109,6 +108,11 @@ pub(crate) fn kill_for_all_but_memory() -> bool {
         libc::SYS_rt_sigprocmask,
         libc::SYS_sched_yield,
     ])
+}
+
+fn refuse_each(calls: impl IntoIterator<Item = i64>, errno: i32) -> bool {
+    let calls = calls.into_iter().map(|call| (call, vec![]));
+    install(calls, SeccompAction::Allow, SeccompAction::Errno(errno as u32))
 }
 
 fn install(
